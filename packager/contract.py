@@ -1,0 +1,209 @@
+"""The contract: what goes into and comes out of every model, as data.
+
+The document (`contract.json`, checked by `contract.schema.json`) is the only place that states shapes, names, units and
+valid ranges. Code asks a `Contract` for them. A bundle carries its contract, so that an app can check that it feeds what
+the model expects.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from packager.errors import ContractInvalid
+
+HERE = Path(__file__).parent
+REFERENCE_CONTRACT = HERE / "contract.json"
+SCHEMA = HERE / "contract.schema.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of an input tensor."""
+
+    name: str
+    standard_name: str
+    units: str
+    valid_range: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input tensor; `shape` has the batch of 1 in front."""
+
+    name: str
+    shape: tuple[int, ...]
+    channels: tuple[Channel, ...]
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels in order."""
+        return tuple(channel.name for channel in self.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output tensor; `shape` has the batch of 1 in front and leads second.
+
+    `kind` is quantiles (levels on the last axis), median (no last axis), vector_median (two components on the last axis)
+    or probabilities (classes on the last axis; `ordered` ones have `thresholds` between them).
+    """
+
+    name: str
+    kind: str
+    standard_name: str
+    units: str
+    valid_range: tuple[float, float]
+    shape: tuple[int, ...]
+    levels: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    ordered: bool = False
+
+    @property
+    def width(self) -> int:
+        """Numbers per lead."""
+        return self.shape[2] if len(self.shape) > 2 else 1  # noqa: PLR2004
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A checked contract document."""
+
+    name: str
+    version: int
+    history_hours: int
+    lead_hours: int
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    document: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical document; two bundles with the same digest take the same inputs."""
+        return hashlib.sha256(canonical_json(self.document)).hexdigest()
+
+    def input(self, name: str) -> Input:
+        """The input of that name; KeyError names the known ones."""
+        return _by_name(self.inputs, name)
+
+    def output(self, name: str) -> Output:
+        """The output of that name; KeyError names the known ones."""
+        return _by_name(self.outputs, name)
+
+    def has_input(self, name: str) -> bool:
+        """Whether the contract has this (perhaps optional) input group."""
+        return any(spec.name == name for spec in self.inputs)
+
+
+def canonical_json(document: Any) -> bytes:
+    """JSON with sorted keys and no spaces: equal documents have equal bytes."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def read_contract(path: Path) -> Contract:
+    """Read and check a contract document from a file.
+
+    Raises:
+        ContractInvalid: not JSON, not what the schema asks for, or inconsistent with itself.
+    """
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ContractInvalid(f"{path.name} is not a readable JSON document: {error}") from error
+    return parse_contract(document)
+
+
+def parse_contract(document: Mapping[str, Any]) -> Contract:
+    """Check a contract document and give it types.
+
+    Raises:
+        ContractInvalid: not what the schema asks for, or inconsistent with itself.
+    """
+    _check_schema(document)
+    contract = Contract(
+        name=document["contract"],
+        version=document["version"],
+        history_hours=document["history_hours"],
+        lead_hours=document["lead_hours"],
+        inputs=tuple(_parse_input(item) for item in document["inputs"]),
+        outputs=tuple(_parse_output(item) for item in document["outputs"]),
+        document=document,
+    )
+    _check_consistency(contract)
+    return contract
+
+
+@cache
+def reference_contract() -> Contract:
+    """The contract that the reference dataset fulfils."""
+    return read_contract(REFERENCE_CONTRACT)
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+
+
+def _check_schema(document: Any) -> None:
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
+    if error is not None:
+        where = "/".join(str(part) for part in error.absolute_path) or "the document"
+        raise ContractInvalid(f"Contract: {where}: {error.message}. See packager/contract.schema.json.")
+
+
+def _parse_input(item: Mapping[str, Any]) -> Input:
+    channels = tuple(
+        Channel(c["name"], c["standard_name"], c["units"], _pair(c["valid_range"])) for c in item["channels"]
+    )
+    return Input(name=item["name"], shape=tuple(item["shape"]), channels=channels)
+
+
+def _parse_output(item: Mapping[str, Any]) -> Output:
+    return Output(
+        name=item["name"],
+        kind=item["kind"],
+        standard_name=item["standard_name"],
+        units=item["units"],
+        valid_range=_pair(item["valid_range"]),
+        shape=tuple(item["shape"]),
+        levels=tuple(item.get("levels", ())),
+        classes=tuple(item.get("classes", ())),
+        thresholds=tuple(item.get("thresholds", ())),
+        ordered=item.get("ordered", False),
+    )
+
+
+def _pair(values: list[float]) -> tuple[float, float]:
+    low, high = values
+    return float(low), float(high)
+
+
+def _check_consistency(contract: Contract) -> None:
+    for spec in contract.inputs:
+        if spec.shape[0] != 1 or spec.shape[-1] != len(spec.channels):
+            raise ContractInvalid(
+                f"Contract: input {spec.name} has shape {spec.shape} and {len(spec.channels)} channels; "
+                "the batch must be 1 and the last dimension the number of channels."
+            )
+    for out in contract.outputs:
+        widths = [len(part) for part in (out.levels, out.classes) if part]
+        if out.shape[:2] != (1, contract.lead_hours) or any(width != out.width for width in widths):
+            raise ContractInvalid(
+                f"Contract: output {out.name} has shape {out.shape}; it must start with 1, {contract.lead_hours} "
+                "and end with the number of its levels or classes."
+            )
+        if any(later <= earlier for earlier, later in zip(out.levels, out.levels[1:], strict=False)):
+            raise ContractInvalid(f"Contract: the levels of {out.name} must increase; they are {out.levels}.")
+
+
+def _by_name(specs: tuple[Any, ...], name: str) -> Any:
+    for spec in specs:
+        if spec.name == name:
+            return spec
+    raise KeyError(f"{name!r} is not in the contract; it has {', '.join(spec.name for spec in specs)}.")
