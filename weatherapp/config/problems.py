@@ -1,0 +1,41 @@
+"""One table from error class to HTTP status: RFC 9457 `application/problem+json`."""
+
+from typing import Any
+
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+# (status, problem type); a class covers its subclasses, the first match counts.
+PROBLEMS: dict[type[Exception], tuple[int, str]] = {}
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer a named error with its problem document; leave a defect to become a logged 500."""
+    for kind, (status, slug) in PROBLEMS.items():
+        if isinstance(error, kind):
+            return problem(status, slug, str(error))
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    slug = "not-found" if isinstance(error, Http404) else "bad-request"
+    if isinstance(error, exceptions.APIException):
+        slug = error.default_code.replace("_", "-")
+    return problem(response.status_code, slug, _detail(response.data))
+
+
+def problem(status: int, slug: str, detail: str) -> Response:
+    """Build a problem document; `slug` names the kind of problem and is stable."""
+    body = {"type": f"urn:skyfold:problem:{slug}", "title": slug.replace("-", " "), "status": status, "detail": detail}
+    return Response(body, status=status, content_type="application/problem+json")
+
+
+def _detail(data: Any) -> str:
+    if isinstance(data, dict):
+        if set(data) == {"detail"}:
+            return str(data["detail"])
+        return "; ".join(f"{field}: {_detail(value)}" for field, value in data.items())
+    if isinstance(data, list):
+        return " ".join(_detail(item) for item in data)
+    return str(data)

@@ -1,0 +1,14 @@
+"""Every URL of the server."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="openapi"), name="api-docs"),
+    path("", include("weatherapp.web.urls")),
+    path("v1/", include("weatherapp.forecasts.urls")),
+    path("v1/", include("mobile_models.urls")),
+]
