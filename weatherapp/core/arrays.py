@@ -1,0 +1,11 @@
+"""Array types. Shapes and units stand in the docstring of whoever takes or gives one."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
+BoolArray = npt.NDArray[np.bool_]

@@ -1,0 +1,163 @@
+"""The sun: where it stands, when it rises, and the phases of day and year that models take as input.
+
+Accurate to about a minute of time: enough for weather, not for astronomy.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from weatherapp.core.arrays import BoolArray, FloatArray
+
+HOURS_PER_YEAR = 24 * 365.2425
+RISE_ALTITUDE = -0.833  # degrees: refraction at the horizon and half the sun's disc
+
+
+def year_angle(hour: npt.ArrayLike) -> FloatArray:
+    """Phase of the mean Gregorian year, 0 near the start of January.
+
+    Args:
+        hour: hours since 1970-01-01T00Z, fractions allowed.
+
+    Returns:
+        Radians 0..2π.
+    """
+    return np.asarray(2 * np.pi * (np.asarray(hour, dtype=np.float64) % HOURS_PER_YEAR) / HOURS_PER_YEAR)
+
+
+def declination(hour: npt.ArrayLike) -> FloatArray:
+    """Declination of the sun.
+
+    Args:
+        hour: hours since 1970-01-01T00Z.
+
+    Returns:
+        Radians.
+
+    Source: Spencer (1971), Fourier series representation of the position of the sun, Search 2(5), 172.
+    """
+    g = year_angle(hour)
+    return np.asarray(
+        0.006918
+        - 0.399912 * np.cos(g)
+        + 0.070257 * np.sin(g)
+        - 0.006758 * np.cos(2 * g)
+        + 0.000907 * np.sin(2 * g)
+        - 0.002697 * np.cos(3 * g)
+        + 0.00148 * np.sin(3 * g)
+    )
+
+
+def equation_of_time(hour: npt.ArrayLike) -> FloatArray:
+    """Apparent minus mean solar time.
+
+    Args:
+        hour: hours since 1970-01-01T00Z.
+
+    Returns:
+        Radians of hour angle.
+
+    Source: Spencer (1971), as `declination`.
+    """
+    g = year_angle(hour)
+    return np.asarray(
+        0.000075
+        + 0.001868 * np.cos(g)
+        - 0.032077 * np.sin(g)
+        - 0.014615 * np.cos(2 * g)
+        - 0.040849 * np.sin(2 * g)
+    )
+
+
+def solar_day_angle(hour: npt.ArrayLike, longitude: npt.ArrayLike) -> FloatArray:
+    """Phase of the local apparent solar day: 0 at solar midnight, π at solar noon.
+
+    Args:
+        hour: hours since 1970-01-01T00Z.
+        longitude: degrees east, broadcasts with hour.
+
+    Returns:
+        Radians, not wrapped.
+    """
+    turn = (np.asarray(hour, dtype=np.float64) % 24) / 24 + np.asarray(longitude, dtype=np.float64) / 360
+    return np.asarray(2 * np.pi * turn + equation_of_time(hour))
+
+
+def clock_features(hour: npt.ArrayLike, latitude: npt.ArrayLike, longitude: npt.ArrayLike) -> FloatArray:
+    """The contract's `clock` input.
+
+    Args:
+        hour: hours since 1970-01-01T00Z.
+        latitude: degrees north; only its shape matters, the phases are the same at every latitude.
+        longitude: degrees east.
+
+    Returns:
+        (…, 4) float32: sin and cos of the year, sin and cos of the local apparent solar day.
+    """
+    shape = np.broadcast_shapes(np.shape(hour), np.shape(latitude), np.shape(longitude))
+    year, day = year_angle(hour), solar_day_angle(hour, longitude)
+    parts = [np.broadcast_to(part, shape) for part in (np.sin(year), np.cos(year), np.sin(day), np.cos(day))]
+    return np.stack(parts, axis=-1).astype(np.float32)
+
+
+def cos_solar_zenith(hour: npt.ArrayLike, latitude: npt.ArrayLike, longitude: npt.ArrayLike) -> FloatArray:
+    """Cosine of the angle between the sun and the zenith; negative when the sun is below the horizon.
+
+    Args:
+        hour: hours since 1970-01-01T00Z.
+        latitude: degrees north.
+        longitude: degrees east. All three broadcast.
+
+    Returns:
+        −1..1.
+
+    Source: the cosine rule of the astronomical triangle, with Spencer's (1971) declination and equation of time.
+    """
+    phi, delta = np.deg2rad(np.asarray(latitude, dtype=np.float64)), declination(hour)
+    hour_angle = solar_day_angle(hour, longitude) - np.pi
+    return np.asarray(np.sin(phi) * np.sin(delta) + np.cos(phi) * np.cos(delta) * np.cos(hour_angle))
+
+
+def is_day(hour: npt.ArrayLike, latitude: npt.ArrayLike, longitude: npt.ArrayLike) -> BoolArray:
+    """Whether any of the sun's disc is above the horizon; arguments as `cos_solar_zenith`."""
+    return np.asarray(cos_solar_zenith(hour, latitude, longitude) > np.sin(np.deg2rad(RISE_ALTITUDE)))
+
+
+@dataclass(frozen=True, slots=True)
+class SunTimes:
+    """One solar day. Sunrise and sunset are None when the sun stays up or down; `always_up` says which."""
+
+    noon: datetime
+    sunrise: datetime | None
+    sunset: datetime | None
+    always_up: bool
+
+
+def sunrise_sunset(day: date, latitude: float, longitude: float) -> SunTimes:
+    """Sunrise, solar noon and sunset of the solar day whose noon is nearest to local noon of `day`.
+
+    Args:
+        day: calendar day at the place.
+        latitude: degrees north.
+        longitude: degrees east.
+
+    Returns:
+        Aware UTC times. Upper limb on a flat horizon with standard refraction.
+
+    Source: the hour angle at an altitude of −0.833°, with Spencer's (1971) declination and equation of time.
+    """
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    start = midnight.timestamp() / 3600
+    noon_hour = start + 12 - longitude / 15
+    noon_hour -= float(equation_of_time(noon_hour)) * 12 / np.pi
+    phi, delta = np.deg2rad(latitude), float(declination(noon_hour))
+    altitude = np.sin(np.deg2rad(RISE_ALTITUDE)) - np.sin(phi) * np.sin(delta)
+    # At a pole cos(phi) is 0: the sign of the numerator alone says whether the sun is up.
+    cosine = altitude / max(np.cos(phi) * np.cos(delta), 1e-12)
+    noon = midnight + timedelta(hours=noon_hour - start)
+    if abs(cosine) > 1:
+        return SunTimes(noon=noon, sunrise=None, sunset=None, always_up=bool(cosine < 0))
+    half_day = timedelta(hours=float(np.arccos(cosine)) * 12 / np.pi)
+    return SunTimes(noon=noon, sunrise=noon - half_day, sunset=noon + half_day, always_up=False)
