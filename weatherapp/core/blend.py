@@ -1,0 +1,160 @@
+"""A forecast for a place from the forecasts of the stations around it.
+
+The server and the phone call the same functions, so that both say the same about a place. The weights change
+without a jump when a place moves: a station fades out towards the edge of the search radius and towards the first
+one left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from weatherapp.core.arrays import FloatArray, IntArray
+from weatherapp.core.errors import NothingNear
+
+EARTH_RADIUS_KM = 6371.0088
+REACH_KM = 150.0
+STATIONS = 4
+NEAR_KM = 2.0  # closer than this a station counts as being at the place
+KM_PER_METRE_OF_HEIGHT = 0.1  # a hundred metres up or down is as far as ten kilometres away
+LAPSE: Mapping[str, float] = {
+    "temperature": -0.0065,  # K/m: ICAO standard atmosphere
+    "dew_point": -0.0018,  # K/m: unsaturated lifted air, Lawrence (2005), doi:10.1175/BAMS-86-2-225
+}
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Which stations speak for a place, and how loud.
+
+    Attributes:
+        stations: (station,) indices into the list that was searched, nearest first.
+        weights: (station,) sum 1.
+        distances: (station,) km.
+        elevation: metres that the values are for; NaN where the caller asked for no downscaling.
+        lift: (station,) the place's elevation minus the station's, metres; 0 without downscaling.
+    """
+
+    stations: IntArray
+    weights: FloatArray
+    distances: FloatArray
+    elevation: float
+    lift: FloatArray
+
+
+def great_circle_km(
+    latitude: npt.ArrayLike,
+    longitude: npt.ArrayLike,
+    other_latitude: npt.ArrayLike,
+    other_longitude: npt.ArrayLike,
+) -> FloatArray:
+    """Distance along the sphere.
+
+    Args:
+        latitude: degrees north.
+        longitude: degrees east.
+        other_latitude: degrees north.
+        other_longitude: degrees east. All four broadcast.
+
+    Returns:
+        km.
+
+    Source: the haversine formula with the mean radius of the Earth (IUGG).
+    """
+    phi, other_phi = np.deg2rad(latitude), np.deg2rad(other_latitude)
+    half_turn = (np.deg2rad(other_longitude) - np.deg2rad(longitude)) / 2
+    root = np.sin((other_phi - phi) / 2) ** 2 + np.cos(phi) * np.cos(other_phi) * np.sin(half_turn) ** 2
+    return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(root, 0.0, 1.0))))
+
+
+def plan_blend(
+    latitude: float,
+    longitude: float,
+    elevation: float | None,
+    *,
+    station_latitudes: FloatArray,
+    station_longitudes: FloatArray,
+    station_elevations: FloatArray,
+) -> Blend:
+    """Choose and weigh up to four stations within 150 km of a place.
+
+    Args:
+        latitude: of the place, degrees north.
+        longitude: of the place, degrees east.
+        elevation: of the place, metres; None takes the stations' weighted mean; NaN asks for no downscaling.
+        station_latitudes: (station,) degrees north.
+        station_longitudes: (station,) degrees east.
+        station_elevations: (station,) metres.
+
+    Returns:
+        The blend; indices point into the given arrays.
+
+    Raises:
+        NothingNear: no station within 150 km.
+
+    Source: inverse distance weights that vanish at a radius, after Franke and Nielson (1980),
+    doi:10.1002/nme.1620151110.
+    """
+    distances = great_circle_km(latitude, longitude, station_latitudes, station_longitudes)
+    nearest = np.lexsort((np.arange(len(distances)), distances))[: STATIONS + 1]
+    within = nearest[distances[nearest] < REACH_KM]
+    if not len(within):
+        raise NothingNear(_too_far(latitude, longitude, distances))
+    chosen = within[:STATIONS]
+    radius = float(distances[within[STATIONS]]) if len(within) > STATIONS else REACH_KM
+    near = distances[chosen]
+    weights = _weights(near, radius, np.zeros(len(chosen)))
+    heights = np.asarray(station_elevations, dtype=np.float64)[chosen]
+    if elevation is None:
+        elevation = float(weights @ heights)
+    lift = np.zeros(len(chosen)) if np.isnan(elevation) else elevation - heights
+    return Blend(chosen, _weights(near, radius, lift), near, float(elevation), lift)
+
+
+def blend_outputs(outputs: Mapping[str, FloatArray], blend: Blend) -> dict[str, FloatArray]:
+    """Average a model's outputs over the stations of a blend.
+
+    Quantiles are averaged level by level, which keeps them ordered; probabilities and wind components linearly,
+    which keeps probabilities summing to 1. Temperature and dew point are moved to the place's elevation first;
+    pressure is at mean sea level at both ends and needs nothing. A dew point above the median temperature is
+    lowered to it.
+
+    Args:
+        outputs: by contract name, (station, lead[, k]), in contract units.
+        blend: which rows of the outputs count, and how much.
+
+    Returns:
+        By contract name, (lead[, k]), in contract units.
+    """
+    blended = {name: _average(name, values, blend) for name, values in outputs.items()}
+    if "dew_point" in blended and "temperature" in blended:
+        temperature = blended["temperature"]
+        median = temperature[:, temperature.shape[1] // 2] if temperature.ndim > 1 else temperature
+        blended["dew_point"] = np.minimum(blended["dew_point"], median)
+    return blended
+
+
+def _average(name: str, values: FloatArray, blend: Blend) -> FloatArray:
+    chosen = np.asarray(values[blend.stations], dtype=np.float64)
+    mean = np.tensordot(blend.weights, chosen, axes=1)
+    return np.asarray(mean + LAPSE.get(name, 0.0) * float(blend.weights @ blend.lift))
+
+
+def _weights(distances: FloatArray, radius: float, lift: FloatArray) -> FloatArray:
+    # The floor decides when every chosen station is as far as the first one left out: then they count alike.
+    fade = np.maximum(1.0 - distances / radius, 1e-9) ** 2
+    apart = distances**2 + (KM_PER_METRE_OF_HEIGHT * lift) ** 2 + NEAR_KM**2
+    raw = fade / apart
+    return np.asarray(raw / raw.sum())
+
+
+def _too_far(latitude: float, longitude: float, distances: FloatArray) -> str:
+    where = f"{latitude:g}, {longitude:g}"
+    if not len(distances):
+        return f"No data is available for this location ({where}): no station has a forecast yet."
+    return (
+        f"No data is available for this location ({where}): the nearest station is {distances.min():.0f} km "
+        f"away and the limit is {REACH_KM:.0f} km. Ask for a place closer to a station."
+    )

@@ -1,0 +1,169 @@
+"""One decision per hour: weather code, precipitation type, amount and probability that agree with each other.
+
+Thresholds on the temperature come first, so that no hour says snow at 20 °C; then whether it is wet; then what falls and how
+much, so that no wet code comes with 0 mm and no dry one with any.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
+
+# Order of the contract's `precipitation_type` classes.
+NONE, RAIN, SNOW, MIXED = range(4)
+TYPE_NAMES = ("none", "rain", "snow", "freezing_rain")
+
+WET_PROBABILITY = (
+    0.4  # an hour is called wet from here on: half would call too few, as hourly chances seldom reach it
+)
+LEAST_AMOUNT = 0.1  # mm: what gauges resolve, and what is still above zero in inches
+SNOW_ENDS = 4.0  # °C, 2 m: above it falling snow has melted
+MIXED_ENDS = 5.0  # °C
+RAIN_ENDS = -4.0  # °C: below it liquid drops freeze or are snow
+FREEZING = 0.0  # °C
+
+# mm in the hour: WMO-No. 8 (2018), annex to chapter 14, slight, moderate and heavy.
+RAIN_STEPS = (2.5, 10.0)
+DRIZZLE_STEPS = (0.2, 0.5)
+SNOW_STEPS = (1.0, 5.0)
+# Share of sky: 0 clear, 1 mainly clear, 2 partly cloudy, 3 overcast.
+SKY_STEPS = (0.1, 0.375, 0.875)
+SHOWER_COVER = 0.6  # precipitation from a sky this open comes from single clouds
+FOG_PROBABILITY = 0.5  # of the lowest ceiling class
+FOG_SPREAD = 1.0  # K between temperature and dew point
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What an hour is said to be; every array is (hour,), NaN (or −1 for integers) where nothing is known.
+
+    Attributes:
+        probability: of any precipitation, 0..1.
+        type: index into TYPE_NAMES; −1 unknown. Mixed precipitation above freezing counts as the likelier of rain and snow.
+        amount: mm in the hour; above 0 exactly when `type` is not none.
+        code: WMO code 4677 as Open-Meteo uses it; −1 unknown.
+        type_probability: (hour, 4) in the order of the contract's classes, after the temperature limits.
+    """
+
+    probability: FloatArray
+    type: IntArray
+    amount: FloatArray
+    code: IntArray
+    type_probability: FloatArray
+
+
+def decide(
+    *,
+    type_probability: FloatArray,
+    wet_amount: FloatArray,
+    temperature: FloatArray,
+    dew_point: FloatArray,
+    cloud_cover: FloatArray,
+    lowest_ceiling_probability: FloatArray,
+) -> Decision:
+    """Decide every hour.
+
+    Args:
+        type_probability: (hour, 4) of none, rain, snow, mixed or freezing; sums to 1.
+        wet_amount: (hour,) median amount given that the hour is wet, mm.
+        temperature: (hour,) at 2 m, °C.
+        dew_point: (hour,) °C.
+        cloud_cover: (hour,) 0..1.
+        lowest_ceiling_probability: (hour,) of a ceiling in the lowest class.
+
+    Returns:
+        The decision; hours with a NaN among probabilities, temperature or cloud cover are unknown.
+    """
+    chances = possible_types(type_probability, temperature)
+    probability = 1.0 - chances[:, NONE]
+    known = np.isfinite(probability) & np.isfinite(temperature) & np.isfinite(cloud_cover)
+    wet = known & (probability >= WET_PROBABILITY) & np.isfinite(wet_amount)
+    kind = np.where(wet, _kind(chances, temperature), NONE)
+    amount = np.where(wet, np.maximum(wet_amount, LEAST_AMOUNT), 0.0)
+    fog = (lowest_ceiling_probability >= FOG_PROBABILITY) & (temperature - dew_point <= FOG_SPREAD)
+    code = np.where(wet, _wet_code(kind, amount, cloud_cover), _dry_code(cloud_cover, fog, temperature))
+    return Decision(
+        probability=np.where(known, np.clip(probability, 0.0, 1.0), np.nan),
+        type=np.where(known, kind, -1),
+        amount=np.where(known, amount, np.nan),
+        code=np.where(known, code, -1),
+        type_probability=chances,
+    )
+
+
+def possible_types(type_probability: FloatArray, temperature: FloatArray) -> FloatArray:
+    """Move the probability of what the temperature rules out to what it would be instead.
+
+    Args:
+        type_probability: (hour, 4).
+        temperature: (hour,) °C.
+
+    Returns:
+        (hour, 4), same sums.
+    """
+    chances = np.array(type_probability, dtype=np.float64)
+    _move(chances, SNOW, RAIN, temperature > SNOW_ENDS)
+    _move(chances, MIXED, RAIN, temperature > MIXED_ENDS)
+    _move(chances, RAIN, MIXED, temperature < FREEZING)
+    _move(chances, MIXED, SNOW, temperature < RAIN_ENDS)
+    return chances
+
+
+def ceiling_height(probability: FloatArray, thresholds: tuple[float, ...]) -> FloatArray:
+    """Median height of the ceiling from the probabilities of its classes.
+
+    Args:
+        probability: (hour, class): below the first threshold, between each two, above the last, no ceiling.
+        thresholds: metres above ground, increasing.
+
+    Returns:
+        (hour,) metres above ground, interpolated inside the class that holds the median; NaN where no ceiling is at least as
+        likely as any.
+    """
+    # A ceiling above the last threshold is placed within as much again: where broken layers are still reported.
+    bounds = np.array([0.0, *thresholds, 2 * thresholds[-1]])
+    cumulative = np.cumsum(np.asarray(probability, dtype=np.float64)[:, :-1], axis=1)
+    below = np.pad(cumulative, ((0, 0), (1, 0)))
+    index = np.argmax(cumulative > 0.5, axis=1)
+    row = np.arange(len(cumulative))
+    share = cumulative[row, index] - below[row, index]
+    inside = (0.5 - below[row, index]) / np.where(share > 0, share, 1.0)
+    height = bounds[index] + inside * (bounds[index + 1] - bounds[index])
+    return np.asarray(np.where(cumulative[:, -1] > 0.5, height, np.nan))
+
+
+def _move(chances: FloatArray, source: int, target: int, where: BoolArray) -> None:
+    chances[where, target] += chances[where, source]
+    chances[where, source] = 0.0
+
+
+def _kind(chances: FloatArray, temperature: FloatArray) -> IntArray:
+    falling = np.nan_to_num(chances[:, RAIN:], nan=0.0)
+    likeliest = np.argmax(falling, axis=1) + RAIN
+    # Sleet has no code of its own here: above freezing it is called after the likelier of its parts.
+    part = np.where(falling[:, 1] > falling[:, 0], SNOW, RAIN)
+    return np.asarray(np.where((likeliest == MIXED) & (temperature > FREEZING), part, likeliest))
+
+
+def _step(values: FloatArray, steps: tuple[float, ...]) -> IntArray:
+    return np.asarray(np.searchsorted(np.asarray(steps), np.nan_to_num(values), side="right"))
+
+
+def _wet_code(kind: IntArray, amount: FloatArray, cloud_cover: FloatArray) -> IntArray:
+    showers = cloud_cover < SHOWER_COVER
+    rain, snow = _step(amount, RAIN_STEPS), _step(amount, SNOW_STEPS)
+    drizzle = _step(amount, DRIZZLE_STEPS)
+    small = amount < DRIZZLE_STEPS[-1]
+    from_layers = np.where(small, 51 + 2 * drizzle, 61 + 2 * rain)
+    liquid = np.where(showers, 80 + rain, from_layers)
+    frozen = np.where(showers, 85 + np.minimum(snow, 1), 71 + 2 * snow)
+    freezing = np.where(small, 56 + np.minimum(drizzle, 1), 66 + np.minimum(rain, 1))
+    return np.asarray(
+        np.select([kind == RAIN, kind == SNOW, kind == MIXED], [liquid, frozen, freezing], default=0)
+    )
+
+
+def _dry_code(cloud_cover: FloatArray, fog: BoolArray, temperature: FloatArray) -> IntArray:
+    foggy = np.where(temperature < FREEZING, 48, 45)
+    return np.asarray(np.where(fog, foggy, _step(cloud_cover, SKY_STEPS)))
