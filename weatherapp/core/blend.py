@@ -1,8 +1,8 @@
 """A forecast for a place from the forecasts of the stations around it.
 
 The server and the phone call the same functions, so that both say the same about a place. The weights change
-without a jump when a place moves: a station fades out towards the edge of the search radius and towards the first
-one left out.
+without a jump when a place moves: a station fades out towards the edge of the search radius and towards the
+first one left out.
 """
 
 from collections.abc import Mapping
@@ -116,10 +116,10 @@ def plan_blend(
 def blend_outputs(outputs: Mapping[str, FloatArray], blend: Blend) -> dict[str, FloatArray]:
     """Average a model's outputs over the stations of a blend.
 
-    Quantiles are averaged level by level, which keeps them ordered; probabilities and wind components linearly,
-    which keeps probabilities summing to 1. Temperature and dew point are moved to the place's elevation first;
-    pressure is at mean sea level at both ends and needs nothing. A dew point above the median temperature is
-    lowered to it.
+    Quantiles are averaged level by level, which keeps them ordered; probabilities and wind components
+    linearly, which keeps probabilities summing to 1. Temperature and dew point are moved to the place's
+    elevation first; pressure is at mean sea level at both ends and needs nothing. A dew point above the
+    median temperature is lowered to it.
 
     Args:
         outputs: by contract name, (station, lead[, k]), in contract units.

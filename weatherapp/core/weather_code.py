@@ -1,7 +1,7 @@
 """One decision per hour: weather code, precipitation type, amount and probability that agree with each other.
 
-Thresholds on the temperature come first, so that no hour says snow at 20 °C; then whether it is wet; then what falls and how
-much, so that no wet code comes with 0 mm and no dry one with any.
+Thresholds on the temperature come first, so that no hour says snow at 20 °C; then whether it is wet; then
+what falls and how much, so that no wet code comes with 0 mm and no dry one with any.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 NONE, RAIN, SNOW, MIXED = range(4)
 TYPE_NAMES = ("none", "rain", "snow", "freezing_rain")
 
-WET_PROBABILITY = (
-    0.4  # an hour is called wet from here on: half would call too few, as hourly chances seldom reach it
-)
+# An hour is called wet from here on: half would call too few, as the chance of a single hour seldom reaches
+# it.
+WET_PROBABILITY = 0.4
 LEAST_AMOUNT = 0.1  # mm: what gauges resolve, and what is still above zero in inches
 SNOW_ENDS = 4.0  # °C, 2 m: above it falling snow has melted
 MIXED_ENDS = 5.0  # °C
 RAIN_ENDS = -4.0  # °C: below it liquid drops freeze or are snow
 FREEZING = 0.0  # °C
 
-# mm in the hour: WMO-No. 8 (2018), annex to chapter 14, slight, moderate and heavy.
+# mm in the hour between slight, moderate and heavy: WMO-No. 8 (2018), volume I, annex to chapter 14.
 RAIN_STEPS = (2.5, 10.0)
-DRIZZLE_STEPS = (0.2, 0.5)
 SNOW_STEPS = (1.0, 5.0)
+DRIZZLE_STEPS = (0.2, 0.5)  # the lower one is ours: the guide's 0.1 is no more than what gauges resolve
 # Share of sky: 0 clear, 1 mainly clear, 2 partly cloudy, 3 overcast.
 SKY_STEPS = (0.1, 0.375, 0.875)
 SHOWER_COVER = 0.6  # precipitation from a sky this open comes from single clouds
@@ -40,7 +40,7 @@ class Decision:
 
     Attributes:
         probability: of any precipitation, 0..1.
-        type: index into TYPE_NAMES; −1 unknown. Mixed precipitation above freezing counts as the likelier of rain and snow.
+        type: index into TYPE_NAMES; −1 unknown. Sleet above freezing counts as the likelier of rain and snow.
         amount: mm in the hour; above 0 exactly when `type` is not none.
         code: WMO code 4677 as Open-Meteo uses it; −1 unknown.
         type_probability: (hour, 4) in the order of the contract's classes, after the temperature limits.
@@ -118,10 +118,11 @@ def ceiling_height(probability: FloatArray, thresholds: tuple[float, ...]) -> Fl
         thresholds: metres above ground, increasing.
 
     Returns:
-        (hour,) metres above ground, interpolated inside the class that holds the median; NaN where no ceiling is at least as
-        likely as any.
+        (hour,) metres above ground, interpolated inside the class that holds the median; NaN where no ceiling
+        is at least as likely as any.
     """
-    # A ceiling above the last threshold is placed within as much again: where broken layers are still reported.
+    # A ceiling above the last threshold is placed within as much again: where broken layers are still
+    # reported.
     bounds = np.array([0.0, *thresholds, 2 * thresholds[-1]])
     cumulative = np.cumsum(np.asarray(probability, dtype=np.float64)[:, :-1], axis=1)
     below = np.pad(cumulative, ((0, 0), (1, 0)))
