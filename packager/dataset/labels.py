@@ -8,8 +8,8 @@ from weatherapp.core.thermo import relative_humidity, wet_bulb_stull
 
 NONE, RAIN, SNOW, MIXED = range(4)
 
-# WMO code table 4677. 20 to 27 fell in the preceding hour, which is the hour that an amount belongs to. Hail counts as
-# rain: it falls from summer thunderstorms.
+# WMO code table 4677. 20 to 27 fell in the preceding hour, which is the hour that an amount belongs to. Hail
+# counts as rain: it falls from summer thunderstorms.
 _RAIN = {20, 21, 25, 27, *range(50, 56), *range(58, 66), *range(80, 83), *range(87, 93), 95, 96, 97, 99}
 _SNOW = {22, 26, *range(70, 79), 85, 86, 93, 94}
 _MIXED = {23, 24, 56, 57, 66, 67, 68, 69, 79, 83, 84}
@@ -25,9 +25,10 @@ def type_of_code(code: int) -> int:
 
 
 def type_of_wet_bulb(temperature: FloatArray, dew_point: FloatArray, elevation: FloatArray) -> FloatArray:
-    """Precipitation class of a wet hour: rain above one wet-bulb temperature, snow below another, mixed between.
+    """Precipitation class of a wet hour.
 
-    Both limits depend on humidity and elevation. Freezing rain cannot be told from surface air and counts as snow here.
+    Rain above one wet-bulb temperature, snow below another, mixed between. Both limits depend on humidity and elevation. Freezing rain cannot be told from surface air and counts as
+    snow here.
 
     Args:
         temperature: °C.
@@ -63,8 +64,9 @@ def label(
 ) -> tuple[FloatArray, FloatArray]:
     """Precipitation class of every row, and where it came from.
 
-    A code that names precipitation decides. A measured amount decides next, with wet-bulb temperature, also beside a code that
-    names none: codes describe the moment, amounts the hour. A code without precipitation and an amount of zero are both "none".
+    A code that names precipitation decides. A measured amount decides next, with wet-bulb temperature, also
+    beside a code that names none: codes describe the moment, amounts the hour. A code without precipitation
+    and an amount of zero are both "none".
 
     Args:
         weather: (row,) WMO 4677 code, NaN without one.

@@ -12,7 +12,7 @@ import numpy as np
 from packager.dataset.records import NO_CEILING, TYPE_FROM_CODE, VARIABLES, Dataset
 from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 
-# Outside these no station has reported, or the place of the report cannot be on Earth's surface. Units as the contract.
+# Beyond the records of the surface of the Earth. Units as in the contract.
 PHYSICAL_LIMITS: Mapping[str, tuple[float, float]] = {
     "temperature": (-70.0, 57.0),
     "dew_point": (-80.0, 36.0),
@@ -21,11 +21,11 @@ PHYSICAL_LIMITS: Mapping[str, tuple[float, float]] = {
     "wind_v": (-75.0, 75.0),
     "precipitation": (0.0, 150.0),
     "cloud_cover": (0.0, 1.0),
-    # Above 12 km there is no ceiling to report: such values come from interpolating towards a code for "unlimited".
+    # No ceiling is higher than 12 km: such values come from interpolating towards a code for "unlimited".
     "cloud_base": (0.0, 12_000.0),
     "visibility": (0.0, 160_000.0),
 }
-# A value that differs from both neighbours by more than SPIKE, in the same direction, or from one of them by more than STEP.
+# Dropped: what differs from both neighbours by more than SPIKE to the same side, or from one by more than STEP.
 SPIKE: Mapping[str, float] = {
     "temperature": 10.0,
     "dew_point": 12.0,
@@ -46,7 +46,7 @@ STUCK_WIND_HOURS = 12
 ROUNDING = 0.11  # K: temperature and dew point are each rounded to a tenth
 SELECTIVE_MISSING = 0.2
 CLOUDY_SHARE_EXPECTED = 0.05
-AMOUNTS_EXPECTED = 0.9
+AMOUNTS_EXPECTED = 0.75
 CODED_HOURS_WITHOUT_AMOUNT = 10
 
 
@@ -89,8 +89,9 @@ class QualityReport:
 def quality_control(dataset: Dataset) -> tuple[Dataset, QualityReport]:
     """Replace what fails a check by NaN.
 
-    Checks: physical limits; impossible hour-to-hour jumps; stuck sensors; dew point above temperature; values reported only
-    in some weather. A wind component falls with its other. Precipitation type falls with the amount that it was made from.
+    Checks: physical limits; impossible hour-to-hour jumps; stuck sensors; dew point above temperature; values
+    reported only in some weather. A wind component falls with its other. Precipitation type falls with the
+    amount that it was made from.
 
     Args:
         dataset: as read; not changed.

@@ -23,7 +23,10 @@ TYPE_FROM_CODE, TYPE_FROM_WET_BULB = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A place that reports. Elevation in metres above mean sea level; kind is "actual" or "tmy" (typical year)."""
+    """A place that reports.
+
+    Elevation in metres above mean sea level; kind is "actual" or "tmy", a year of typical months.
+    """
 
     id: str
     name: str
@@ -38,10 +41,11 @@ class Station:
 class Dataset:
     """Hourly rows of many stations, sorted by station, segment and hour.
 
-    `station` (row,) indexes `stations`; `hour` (row,) counts hours since 1970-01-01T00Z; the rows of one `segment` (row,) are
-    consecutive hours of one station. `values` (row, 9) are float32 in the units of the contract's history, columns as
-    `VARIABLES`, NaN where missing. `precipitation_type` (row,) is the contract's class index, `precipitation_type_from` (row,)
-    says whether a weather code or wet-bulb temperature gave it; NaN where missing. `digest` is the SHA-256 of the file.
+    `station` (row,) indexes `stations`; `hour` (row,) counts hours since 1970-01-01T00Z; the rows of one
+    `segment` (row,) are consecutive hours of one station. `values` (row, 9) are float32 in the units of the
+    contract's history, columns as `VARIABLES`, NaN where missing. `precipitation_type` (row,) is the
+    contract's class index, `precipitation_type_from` (row,) says whether a weather code or wet-bulb
+    temperature gave it; NaN where missing. `digest` is the SHA-256 of the file.
     """
 
     stations: tuple[Station, ...]

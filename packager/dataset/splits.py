@@ -1,7 +1,8 @@
 """Which rows train, which stop training, which are scored.
 
-Two things are held out: four whole stations, and whole blocks of days of the other stations. Blocks are stretches of
-absolute time, the same at every station, so that neighbours never show each other's held-out weather.
+Two things are held out: four whole stations, and whole blocks of days of the other stations. Blocks are
+stretches of absolute time, the same at every station, so that neighbours never show each other's held-out
+weather.
 """
 
 from enum import StrEnum
@@ -14,9 +15,9 @@ from weatherapp.core.arrays import BoolArray, IntArray
 
 HELD_OUT_STATIONS = ("tmy3-724695", "tmy3-724030", "tmy3-723530", "nyc-LGA")
 BLOCK_DAYS = 12
-# The last twelve days of a month, in three months of every eleven and in two others. Eleven has no factor in common with
-# twelve: every month of the year gets its turn. Blocks end with their month because the windows of a typical-year site end
-# there anyway: a block in mid-month would cost twice the training windows.
+# The last twelve days of a month, in three months of every eleven and in two others. Eleven has no factor in
+# common with twelve: every month of the year gets its turn. Blocks end with their month because the windows
+# of a typical-year site end there anyway: a block in mid-month would cost twice the training windows.
 CYCLE_MONTHS = 11
 UNSEEN_PERIOD_MONTHS = (0, 4, 8)
 EARLY_STOPPING_MONTHS = (2, 6)
@@ -69,10 +70,11 @@ def block_of(hour: IntArray) -> IntArray:
 def windows_of_split(dataset: Dataset, first_row: IntArray, length: int, split: Split) -> BoolArray:
     """Which windows belong to a split.
 
-    A window of a training station belongs to a split when all its hours, history and leads, lie in that split's kind of block:
-    no hour is shared between splits, not even as history. Windows across a border belong to none. A window of a held-out
-    station belongs to `unseen_station`; but if a station within 150 km that trains has an hour in common with it, only when it
-    lies in blocks of the unseen period, which no training window touches.
+    A window of a training station belongs to a split when all its hours, history and leads, lie in that
+    split's kind of block: no hour is shared between splits, not even as history. Windows across a border
+    belong to none. A window of a held-out station belongs to `unseen_station`; but if a station within 150 km
+    that trains has an hour in common with it, only when it lies in blocks of the unseen period, which no
+    training window touches.
 
     Args:
         dataset: the rows.

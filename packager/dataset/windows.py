@@ -19,10 +19,11 @@ TEMPERATURE_REPORTED = 0.75
 class Windows:
     """Cases for training and scoring.
 
-    `inputs` are what the contract takes, float32, missing values 0 with 0 in the mask: history (case, 48, 9), history_mask
-    (case, 48, 9), site (case, 3), clock (case, 4). `targets` are float32, (case, lead), wind (case, lead, 2), NaN where nothing was
-    reported: values in the contract's units, class indexes for cloud_base and precipitation_type. `precipitation` is the
-    amount in the hour, dry hours included. `init_hour` (case,) counts hours since 1970-01-01T00Z.
+    `inputs` are what the contract takes, float32, missing values 0 with 0 in the mask: history (case, 48, 9),
+    history_mask (case, 48, 9), site (case, 3), clock (case, 4). `targets` are float32, (case, lead), wind
+    (case, lead, 2), NaN where nothing was reported: values in the contract's units, class indexes for
+    cloud_base and precipitation_type. `precipitation` is the amount in the hour, dry hours included.
+    `init_hour` (case,) counts hours since 1970-01-01T00Z.
     """
 
     inputs: dict[str, FloatArray]
@@ -53,7 +54,8 @@ def make_windows(dataset: Dataset, contract: Contract, *, stride: int, split: st
         split: "train", "early_stopping", "unseen_period" or "unseen_station".
 
     Returns:
-        Windows, sorted by station and init time. Each has a temperature in three quarters of its history and a target.
+        Windows, sorted by station and init time. Each has a temperature in three quarters of its history and
+        a target.
 
     Raises:
         SplitUnknown: no such split.

@@ -1,0 +1,159 @@
+"""Layers of the float head and tail. They hold constants, not weights: every number comes from the contract or the data."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tf_keras import layers
+
+from packager.contract import Contract, Output
+from packager.student.normalisation import Normalisation
+
+HOURS_PER_DAY = 24
+
+
+class NormaliseHistory(layers.Layer):
+    """(hour, channel) values and mask → (hour, 1, 2 × channel): normalised values, 0 where missing, then the mask."""
+
+    def __init__(self, normalisation: Normalisation, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        offsets = normalisation.log_offsets()
+        self.offsets = np.where(offsets > 0, offsets, 1.0).astype(np.float32)
+        self.is_log = (offsets > 0).astype(np.float32)
+        self.upper = normalisation.upper_limits()
+        self.mean = np.array(normalisation.mean, np.float32)
+        self.inverse_std = (1.0 / np.array(normalisation.std)).astype(np.float32)
+
+    def call(self, inputs: Any) -> Any:
+        values, mask = inputs
+        values = tf.minimum(values, self.upper)
+        logs = tf.math.log(tf.maximum(values, 0.0) + self.offsets)
+        values = values * (1.0 - self.is_log) + logs * self.is_log
+        # Multiplying after centring keeps pressure's small changes: 1013.2 − 1013.0 loses nothing.
+        values = (values - self.mean) * self.inverse_std * mask
+        return tf.expand_dims(tf.concat([values, mask], axis=-1), axis=2)
+
+
+class NormaliseSite(layers.Layer):
+    """Latitude, longitude (degrees) and elevation (m) to about −1..1; no statistics, so that no station is special."""
+
+    def call(self, site: Any) -> Any:
+        return (site - np.array([40.0, -95.0, 500.0], np.float32)) * np.array([0.1, 0.04, 0.001], np.float32)
+
+
+class LeadFeatures(layers.Layer):
+    """Clock and site → (lead, 1, 11): solar phase at the valid time, the season, the site, the lead itself."""
+
+    def __init__(self, lead_hours: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.leads = lead_hours
+        lead = np.arange(1, lead_hours + 1)
+        angle = 2 * np.pi * lead / HOURS_PER_DAY
+        # sin(s + a) and cos(s + a) from sin s and cos s: one (2, lead × 2) matrix rotates the clock to every valid time.
+        rotation = np.stack([np.stack([np.cos(angle), -np.sin(angle)], -1), np.stack([np.sin(angle), np.cos(angle)], -1)])
+        self.rotation = rotation.reshape(2, -1).astype(np.float32)
+        scaled = lead / lead_hours
+        own = np.stack([scaled, np.exp(-lead / 3), np.exp(-lead / 12), (lead > HOURS_PER_DAY).astype(float)], -1)
+        self.own = own[None].astype(np.float32)
+
+    def call(self, inputs: Any) -> Any:
+        clock, site = inputs
+        season, solar = clock[:, :2], clock[:, 2:4]
+        phase = tf.reshape(tf.matmul(solar, self.rotation), (-1, self.leads, 2))
+        same = tf.expand_dims(tf.concat([season, site], axis=-1), axis=1)
+        same = same * np.ones((1, self.leads, 1), np.float32)
+        own = self.own + 0.0 * phase[:, :, :1]
+        return tf.expand_dims(tf.concat([phase, same, own], axis=-1), axis=2)
+
+
+class SameHourYesterday(layers.Layer):
+    """(hour, 1, feature) → (lead, 1, 2 × feature): the observations 24 h before the valid time, and the latest ones.
+
+    Leads past a day take the same hour of the last day that was observed.
+    """
+
+    def __init__(self, lead_hours: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.leads = lead_hours
+
+    def call(self, history: Any) -> Any:
+        days = -(-self.leads // HOURS_PER_DAY)
+        last_day = history[:, -HOURS_PER_DAY:]
+        yesterday = tf.concat([last_day] * days, axis=1)[:, : self.leads]
+        latest = history[:, -1:] * np.ones((1, self.leads, 1, 1), np.float32)
+        return tf.concat([yesterday, latest], axis=-1)
+
+
+class ContextPerLead(layers.Layer):
+    """(feature,) → (1, 1, feature), to be added to every lead."""
+
+    def call(self, context: Any) -> Any:
+        return tf.expand_dims(tf.expand_dims(context, 1), 1)
+
+
+class Anchors(layers.Layer):
+    """What differences are added to, normalised: (lead,) for each output that has one.
+
+    Temperature, dew point and wind start from the same hour yesterday, pressure from the latest observation. Where that is
+    missing the anchor is the mean, and the body, which sees the mask, gives the whole value.
+    """
+
+    def __init__(self, contract: Contract, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.leads = contract.lead_hours
+        self.channel = {name: i for i, name in enumerate(contract.input("history").channel_names)}
+
+    def call(self, history: Any) -> dict[str, Any]:
+        days = -(-self.leads // HOURS_PER_DAY)
+        recent = history[:, -HOURS_PER_DAY:, 0, :]
+        yesterday = tf.concat([recent] * days, axis=1)[:, : self.leads]
+        latest = recent[:, -1:] * np.ones((1, self.leads, 1), np.float32)
+        pick = self.channel
+        wind = yesterday[:, :, pick["wind_u"] : pick["wind_v"] + 1]
+        return {
+            "temperature": yesterday[:, :, pick["temperature"] : pick["temperature"] + 1],
+            "dew_point": yesterday[:, :, pick["dew_point"]],
+            "pressure_msl": latest[:, :, pick["pressure_msl"]],
+            "wind": wind,
+            "wind_speed": tf.sqrt(tf.reduce_sum(wind * wind, axis=-1, keepdims=True) + 1e-6),
+        }
+
+
+class OrderedQuantiles(layers.Layer):
+    """(lead, level) free numbers → (lead, level) non-decreasing: the middle level, and positive steps away from it."""
+
+    def __init__(self, levels: tuple[float, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        middle = int(np.argmin(np.abs(np.array(levels) - 0.5)))
+        self.middle = middle
+        count = len(levels)
+        steps = np.zeros((count, count), np.float32)
+        for level in range(count):
+            steps[middle + 1 : level + 1, level] = 1.0
+            steps[level:middle, level] = -1.0
+        self.steps = steps
+        self.centre = np.zeros((count, count), np.float32)
+        self.centre[middle] = 1.0
+
+    def call(self, raw: Any) -> Any:
+        return tf.matmul(raw, self.centre) + tf.matmul(tf.nn.softplus(raw - 1.0), self.steps)
+
+
+class Denormalise(layers.Layer):
+    """Normalised numbers (and their anchor) → physical units inside the contract's valid range."""
+
+    def __init__(self, spec: Output, scale: tuple[float, float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.centre, self.width = scale
+
+    def call(self, inputs: Any) -> Any:
+        values = inputs[0] + inputs[1] if len(inputs) > 1 else inputs[0]
+        name = self.spec.name
+        if name == "cloud_cover":
+            return tf.sigmoid(values)
+        if name == "precipitation":
+            # Amounts span decades: equal steps in the logarithm.
+            return tf.exp(tf.clip_by_value(values, -4.0, 5.0))
+        values = values * self.width + self.centre
+        return tf.maximum(values, 0.0) if self.spec.valid_range[0] == 0 else values

@@ -1,0 +1,149 @@
+"""The lead decoder: a small encoder over the history, then one network shared by all leads.
+
+A dense head over all leads spends its weights on the head and learns the diurnal cycle badly. Here every lead is decoded by
+the same few weights from: a few numbers that the context gives this lead, the solar phase at the valid time, the
+observations of the same hour yesterday, the latest observation, the lead, the season and the site. Temperature, dew point
+and wind are predicted as differences from the same hour yesterday, pressure from the latest observation.
+
+Layer names say how they are compressed: `head_*` (physical units in, normalised out) and `tail_*` (ordered quantiles,
+softmax, physical units out) stay float; `body_*` may be quantized. Quantization-aware training rejects Conv1D, hence
+Conv2D over (time, 1).
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import tf_keras
+from tf_keras import layers
+
+from packager.contract import Contract, Output
+from packager.student.layers import (
+    Anchors,
+    ContextPerLead,
+    Denormalise,
+    LeadFeatures,
+    NormaliseHistory,
+    NormaliseSite,
+    OrderedQuantiles,
+    SameHourYesterday,
+)
+from packager.student.normalisation import Normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class LeadDecoderConfig:
+    """Sizes of a lead decoder; widths in multiples of 32 suit block-wise weight formats.
+
+    Attributes:
+        channels: of the convolutions over the history.
+        context: width of the dense context.
+        per_lead: numbers that the context gives each lead.
+        hidden: widths of the layers shared by all leads.
+        seed: of the weights' initial values.
+    """
+
+    channels: int = 64
+    context: int = 128
+    per_lead: int = 8
+    hidden: tuple[int, ...] = (128, 128)
+    seed: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self) | {"hidden": list(self.hidden)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "LeadDecoderConfig":
+        """The inverse of `to_dict`."""
+        return cls(**values | {"hidden": tuple(values["hidden"])})
+
+
+def build_lead_decoder(
+    contract: Contract, normalisation: Normalisation, config: LeadDecoderConfig
+) -> tf_keras.Model:
+    """Build an untrained lead decoder.
+
+    Returns:
+        A functional model from a dict of the contract's inputs to a dict of its outputs, physical units on both sides.
+    """
+    tf_keras.utils.set_random_seed(config.seed)
+    inputs = {spec.name: layers.Input(spec.shape[1:], name=spec.name) for spec in contract.inputs}
+    history = NormaliseHistory(normalisation, name="head_history")([inputs["history"], inputs["history_mask"]])
+    site = NormaliseSite(name="head_site")(inputs["site"])
+    context = _encoder(history, site, inputs["clock"], config)
+    features = _lead_features(context, history, site, inputs["clock"], contract, config)
+    decoded = _decoder(features, config)
+    anchors = Anchors(contract, name="tail_anchors")(history)
+    outputs = {
+        spec.name: _output(spec, decoded, anchors, normalisation, contract.lead_hours) for spec in contract.outputs
+    }
+    return tf_keras.Model(inputs, outputs, name="lead_decoder")
+
+
+def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
+    """History (hour, 1, channel) → context (width,): residual dilated convolutions, then the time axis is halved thrice."""
+    x = layers.Conv2D(config.channels, (3, 1), padding="same", activation="relu", name="body_conv0")(history)
+    for index, dilation in enumerate((1, 2, 4), start=1):
+        y = layers.Conv2D(
+            config.channels,
+            (3, 1),
+            padding="same",
+            dilation_rate=(dilation, 1),
+            activation="relu",
+            name=f"body_conv{index}",
+        )(x)
+        x = layers.Add(name=f"body_add{index}")([x, y])
+        x = layers.MaxPooling2D((2, 1), name=f"body_pool{index}")(x)
+    flat = layers.Flatten(name="body_flatten")(x)
+    latest = layers.Flatten(name="body_latest")(layers.Cropping2D(((history.shape[1] - 1, 0), (0, 0)))(history))
+    everything = layers.Concatenate(name="body_gather")([flat, latest, site, clock])
+    return layers.Dense(config.context, activation="relu", name="body_context")(everything)
+
+
+def _lead_features(
+    context: Any, history: Any, site: Any, clock: Any, contract: Contract, config: LeadDecoderConfig
+) -> Any:
+    """What is known of each lead: (lead, 1, feature)."""
+    leads = contract.lead_hours
+    own = layers.Dense(leads * config.per_lead, name="body_per_lead")(context)
+    own = layers.Reshape((leads, 1, config.per_lead), name="body_per_lead_shape")(own)
+    known = LeadFeatures(leads, name="head_leads")([clock, site])
+    yesterday = SameHourYesterday(leads, name="head_yesterday")(history)
+    return layers.Concatenate(name="body_features")([own, known, yesterday]), ContextPerLead(name="body_broadcast")(
+        layers.Dense(config.hidden[0], name="body_context_to_hidden")(context)
+    )
+
+
+def _decoder(features: tuple[Any, Any], config: LeadDecoderConfig) -> Any:
+    per_lead, shared = features
+    x = layers.Conv2D(config.hidden[0], 1, name="body_decode0")(per_lead)
+    x = layers.Add(name="body_decode0_add")([x, shared])
+    x = layers.ReLU(name="body_decode0_relu")(x)
+    for index, width in enumerate(config.hidden[1:], start=1):
+        y = layers.Conv2D(width, 1, activation="relu", name=f"body_decode{index}")(x)
+        x = layers.Add(name=f"body_decode{index}_add")([x, y]) if width == x.shape[-1] else y
+    return x
+
+
+def _output(spec: Output, decoded: Any, anchors: dict[str, Any], normalisation: Normalisation, leads: int) -> Any:
+    """One output of the contract from the decoded features; each has its own projection, hence its own int8 scale."""
+    raw = layers.Conv2D(spec.width, 1, kernel_initializer=_small(), name=f"body_out_{spec.name}")(decoded)
+    shape = (leads, spec.width) if len(spec.shape) > 2 else (leads,)  # noqa: PLR2004
+    raw = layers.Reshape(shape, name=f"tail_shape_{spec.name}")(raw)
+    if spec.kind == "probabilities":
+        return layers.Softmax(name=spec.name)(raw)
+    scale = normalisation.output_scale(spec.name)
+    if spec.kind == "quantiles":
+        raw = OrderedQuantiles(spec.levels, name=f"tail_order_{spec.name}")(raw)
+    anchor = anchors.get(spec.name)
+    return Denormalise(spec, scale, name=spec.name)([raw, anchor] if anchor is not None else [raw])
+
+
+def _small() -> Any:
+    return tf_keras.initializers.RandomNormal(stddev=0.02)
+
+
+def parameter_count(model: tf_keras.Model) -> int:
+    """Trainable parameters of a model."""
+    return int(sum(np.prod(weight.shape) for weight in model.trainable_weights))

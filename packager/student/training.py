@@ -1,0 +1,196 @@
+"""One training loop for teacher members and students: AdamW on a cosine, averaged weights, early stopping."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from packager.errors import TrainingFailed
+from packager.types import FloatArray, Tensors
+
+Loss = Callable[[dict[str, Any], dict[str, Any]], Any]
+
+
+class Progress(Protocol):
+    """Called after every epoch."""
+
+    def __call__(self, fraction: float, message: str) -> None:
+        """`fraction` of the work done, 0..1, and one line about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How long and how fast.
+
+    Attributes:
+        epochs: at most; the learning rate falls to 1 % over them.
+        batch: cases per step.
+        learning_rate: the highest.
+        weight_decay: of AdamW.
+        patience: epochs without a better early-stopping loss before training ends.
+        hide_hours: share of the cases whose oldest observations are hidden, as after a station's outage.
+        seed: of the order of cases and of what is hidden.
+    """
+
+    epochs: int = 10
+    batch: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    patience: int = 4
+    hide_hours: float = 0.15
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What happened: the loss on the early-stopping block after every epoch; the weights of the best one are kept."""
+
+    early_stopping_loss: list[float]
+    best_epoch: int
+
+
+def train(
+    model: tf_keras.Model,
+    *,
+    inputs: Tensors,
+    targets: Tensors,
+    stopping_inputs: Tensors,
+    stopping_targets: Tensors,
+    loss: Loss,
+    stopping_loss: Loss,
+    options: TrainingOptions,
+    progress: Progress,
+) -> TrainingResult:
+    """Train in place and leave the averaged weights of the best epoch in the model.
+
+    Args:
+        model: dict in, dict out.
+        inputs: (case, ...) by contract name.
+        targets: (case, ...) whatever `loss` reads.
+        stopping_inputs: of the early-stopping block, whose hours are in no training window.
+        stopping_targets: the same block.
+        loss: (outputs, targets) → scalar, for training.
+        stopping_loss: (outputs, targets) → scalar, for choosing the epoch.
+        options: how long and how fast.
+        progress: told after every epoch.
+
+    Raises:
+        TrainingFailed: no cases, or the loss became NaN.
+    """
+    cases = len(next(iter(inputs.values())))
+    if cases < options.batch or not len(next(iter(stopping_inputs.values()))):
+        raise TrainingFailed(
+            f"{cases} training windows are fewer than one batch of {options.batch}, or no early-stopping window is left. "
+            "Bring more data, or use a smaller stride or batch."
+        )
+    trainer = _Trainer(model, loss, options, steps=options.epochs * (cases // options.batch))
+    rng = np.random.default_rng(options.seed)
+    losses: list[float] = []
+    best: list[FloatArray] = model.get_weights()
+    for epoch in range(options.epochs):
+        order = rng.permutation(cases)[: cases // options.batch * options.batch].reshape(-1, options.batch)
+        trained = trainer.epoch(_hidden(inputs, rng, options.hide_hours), targets, order)
+        with trainer.averaged_weights():
+            losses.append(_mean_loss(model, stopping_inputs, stopping_targets, stopping_loss))
+            if losses[-1] <= min(losses):
+                best = model.get_weights()
+        if not np.isfinite(losses[-1]):
+            raise TrainingFailed(f"The loss became {losses[-1]} in epoch {epoch + 1}. Lower the learning rate or clean the data.")
+        progress((epoch + 1) / options.epochs, f"epoch {epoch + 1}/{options.epochs}, loss {trained:.4f}, early-stopping loss {losses[-1]:.4f}")
+        if epoch - int(np.argmin(losses)) >= options.patience:
+            break
+    model.set_weights(best)
+    return TrainingResult([round(value, 6) for value in losses], int(np.argmin(losses)) + 1)
+
+
+class _Trainer:
+    """The compiled step, its optimiser and the running average of the weights."""
+
+    def __init__(self, model: tf_keras.Model, loss: Loss, options: TrainingOptions, steps: int) -> None:
+        self.model = model
+        self.average = [tf.Variable(weight) for weight in model.trainable_weights]
+        self.steps_done = 0
+        schedule = tf_keras.optimizers.schedules.CosineDecay(
+            options.learning_rate / 20, steps, alpha=0.2, warmup_target=options.learning_rate, warmup_steps=steps // 20 + 1
+        )
+        optimizer = tf_keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, clipnorm=1.0)
+
+        @tf.function(jit_compile=True)
+        def gradients(inputs: dict[str, Any], targets: dict[str, Any]) -> Any:
+            with tf.GradientTape() as tape:
+                value = loss(model(inputs, training=True), targets)
+            return value, tape.gradient(value, model.trainable_weights)
+
+        @tf.function
+        def step(inputs: dict[str, Any], targets: dict[str, Any], rate: Any) -> Any:
+            value, slopes = gradients(inputs, targets)
+            optimizer.apply_gradients(zip(slopes, model.trainable_weights, strict=True))
+            for mean, weight in zip(self.average, model.trainable_weights, strict=True):
+                mean.assign_add((weight - mean) * rate)
+            return value
+
+        self.step = step
+
+    def epoch(self, inputs: Tensors, targets: Tensors, order: Any) -> float:
+        total = 0.0
+        for index in order:
+            self.steps_done += 1
+            # Early on the average follows closely, later it spans about a hundred steps.
+            rate = max(0.01, 1.0 / self.steps_done)
+            batch_inputs = {name: tf.constant(values[index]) for name, values in inputs.items()}
+            batch_targets = {name: tf.constant(values[index].astype(np.float32)) for name, values in targets.items()}
+            total += float(self.step(batch_inputs, batch_targets, tf.constant(rate, tf.float32)))
+        return total / len(order)
+
+    def averaged_weights(self) -> "_Swapped":
+        return _Swapped(self.model, self.average)
+
+
+class _Swapped:
+    """While entered, the model holds the averaged weights."""
+
+    def __init__(self, model: tf_keras.Model, average: list[Any]) -> None:
+        self.pairs = list(zip(model.trainable_weights, average, strict=True))
+
+    def __enter__(self) -> None:
+        self.kept = [weight.numpy() for weight, _ in self.pairs]
+        for weight, mean in self.pairs:
+            weight.assign(mean)
+
+    def __exit__(self, *_: object) -> None:
+        for (weight, _mean), value in zip(self.pairs, self.kept, strict=True):
+            weight.assign(value)
+
+
+def _hidden(inputs: Tensors, rng: np.random.Generator, share: float) -> Tensors:
+    """Hide the oldest hours of some cases: a station that was down, or a replay that begins with its month."""
+    mask = inputs["history_mask"]
+    cases, hours = mask.shape[:2]
+    first = np.where(rng.random(cases) < share, rng.integers(0, hours - 1, cases), 0)
+    keep = (np.arange(hours)[None, :] >= first[:, None]).astype(np.float32)[..., None]
+    return inputs | {"history_mask": mask * keep, "history": inputs["history"] * keep}
+
+
+def _mean_loss(model: tf_keras.Model, inputs: Tensors, targets: Tensors, loss: Loss, batch: int = 512) -> float:
+    cases = len(next(iter(inputs.values())))
+    total = 0.0
+    for start in range(0, cases, batch):
+        part = slice(start, start + batch)
+        outputs = model({name: tf.constant(values[part]) for name, values in inputs.items()}, training=False)
+        value = loss(outputs, {name: tf.constant(values[part]) for name, values in targets.items()})
+        total += float(value) * len(range(*part.indices(cases)))
+    return total / cases
+
+
+def predict(model: tf_keras.Model, inputs: Tensors, batch: int = 1024) -> Tensors:
+    """Run a Keras model over many cases: (case, ...) in, (case, ...) out, by contract name."""
+    cases = len(next(iter(inputs.values())))
+    call = tf.function(lambda values: model(values, training=False))
+    parts: list[dict[str, FloatArray]] = []
+    for start in range(0, cases, batch):
+        values = {name: tf.constant(array[start : start + batch]) for name, array in inputs.items()}
+        parts.append({name: value.numpy() for name, value in call(values).items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

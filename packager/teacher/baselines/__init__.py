@@ -1,0 +1,7 @@
+"""What any model must beat. Each baseline gives forecasts in the contract's outputs; what it cannot say is left out."""
+
+from packager.teacher.baselines.climatology import Climatology
+from packager.teacher.baselines.persistence import persistence, same_hour_yesterday
+from packager.teacher.baselines.ridge import Ridge
+
+__all__ = ["Climatology", "Ridge", "persistence", "same_hour_yesterday"]
