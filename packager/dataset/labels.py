@@ -27,8 +27,8 @@ def type_of_code(code: int) -> int:
 def type_of_wet_bulb(temperature: FloatArray, dew_point: FloatArray, elevation: FloatArray) -> FloatArray:
     """Precipitation class of a wet hour.
 
-    Rain above one wet-bulb temperature, snow below another, mixed between. Both limits depend on humidity and elevation. Freezing rain cannot be told from surface air and counts as
-    snow here.
+    Rain above one wet-bulb temperature, snow below another, mixed between. Both limits depend on
+    humidity and elevation. Freezing rain cannot be told from surface air and counts as snow here.
 
     Args:
         temperature: °C.

@@ -25,7 +25,7 @@ PHYSICAL_LIMITS: Mapping[str, tuple[float, float]] = {
     "cloud_base": (0.0, 12_000.0),
     "visibility": (0.0, 160_000.0),
 }
-# Dropped: what differs from both neighbours by more than SPIKE to the same side, or from one by more than STEP.
+# Dropped: what differs from both neighbours by more than SPIKE to one side, or from one by more than STEP.
 SPIKE: Mapping[str, float] = {
     "temperature": 10.0,
     "dew_point": 12.0,
@@ -52,7 +52,10 @@ CODED_HOURS_WITHOUT_AMOUNT = 10
 
 @dataclass(frozen=True)
 class QualityReport:
-    """How many values each check dropped: (station id, variable, check) → count; a value may fail several checks."""
+    """How many values each check dropped; a value may fail several.
+
+    `dropped` counts per (station id, variable, check), `reported` per (station id, variable) before quality control.
+    """
 
     dropped: Mapping[tuple[str, str, str], int]
     reported: Mapping[tuple[str, str], int]
@@ -147,7 +150,7 @@ def _jumps(dataset: Dataset) -> BoolArray:
 
 
 def _differences(values: FloatArray, segment: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Change from the hour before and to the hour after, in one segment; 0 where there is none to compare with."""
+    """Change from the hour before and to the hour after; 0 where the segment has none to compare with."""
     step = np.nan_to_num(np.where(np.diff(segment) == 0, np.diff(values), 0))
     return np.concatenate([[0], step]), np.concatenate([step, [0]])
 
@@ -172,7 +175,7 @@ def _dew_point_above_temperature(dataset: Dataset) -> BoolArray:
 
 
 def _selective_reporting(dataset: Dataset) -> BoolArray:
-    """Values that were reported more readily in some weather than in other: keeping them would teach that weather."""
+    """Values reported more readily in some weather than in other: a model would learn that weather."""
     bad = np.zeros(dataset.values.shape, dtype=bool)
     bad[:, VARIABLES.index("cloud_cover")] = _only_clear_skies(dataset)
     bad[:, VARIABLES.index("precipitation")] = _only_some_amounts(dataset) | _amounts_lost(dataset)
@@ -180,7 +183,7 @@ def _selective_reporting(dataset: Dataset) -> BoolArray:
 
 
 def _only_clear_skies(dataset: Dataset) -> BoolArray:
-    """Cover at the hours of the day at which a station reports clear and scattered skies and leaves out cloudy ones."""
+    """Cover at those hours of the day at which a station leaves out cloudy skies."""
     cover = dataset.column("cloud_cover")
     present, cloudy = np.isfinite(cover), np.nan_to_num(cover) > 0.5
     group = _group(dataset.station, dataset.hour % 24)

@@ -76,7 +76,7 @@ def _provenance(name: str, schema: Any) -> dict[str, Any]:
         _stations(provenance)
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetUnreadable(
-            f"{name} does not describe its stations: the Parquet metadata needs a {METADATA_KEY.decode()!r} entry, "
+            f"{name} does not describe its stations: the Parquet metadata needs an entry {METADATA_KEY!r}, "
             f"JSON with a list 'stations' of {', '.join(STATION_FIELDS)} ({error!r})."
         ) from error
     return provenance
@@ -127,7 +127,7 @@ def _check_rows(name: str, dataset: Dataset) -> None:
     known = len(dataset.stations)
     if dataset.station.min() < 0 or dataset.station.max() >= known:
         raise DatasetInconsistent(
-            f"{name} has rows of station {dataset.station.max()}, but describes {known} stations, 0..{known - 1}."
+            f"{name} has rows of station {dataset.station.max()}; it describes {known} stations."
         )
     same = np.diff(dataset.segment) == 0
     broken = same & ((np.diff(dataset.hour) != 1) | (np.diff(dataset.station) != 0))
@@ -135,6 +135,6 @@ def _check_rows(name: str, dataset: Dataset) -> None:
     if (broken | unsorted).any():
         row = int(np.flatnonzero(broken | unsorted)[0]) + 1
         raise DatasetInconsistent(
-            f"{name}: row {row} does not follow row {row - 1}. Rows are sorted by station and segment, and the rows of a "
-            "segment are consecutive hours of one station."
+            f"{name}: row {row} does not follow row {row - 1}. Rows are sorted by station and segment; the "
+            "rows of a segment are consecutive hours of one station."
         )

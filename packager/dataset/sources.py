@@ -253,7 +253,7 @@ def _reduced(
     hour: IntArray,
     elevation: float,
 ) -> FloatArray:
-    """Sea-level pressure from station pressure, with the mean of the temperatures now and twelve hours ago."""
+    """Sea-level pressure from station pressure and the mean of the temperatures now and 12 hours ago."""
     earlier = np.roll(temperature, 12)
     usable = (np.roll(chunk, 12) == chunk) & (np.roll(hour, 12) == hour - 12) & np.isfinite(earlier)
     column = np.where(usable, (temperature + earlier) / 2, temperature)

@@ -113,7 +113,8 @@ def cos_solar_zenith(hour: npt.ArrayLike, latitude: npt.ArrayLike, longitude: np
     Returns:
         −1..1.
 
-    Source: the cosine rule of the astronomical triangle, with Spencer's (1971) declination and equation of time.
+    Source: the cosine rule of the astronomical triangle, with Spencer's (1971) declination and equation of
+    time.
     """
     phi, delta = np.deg2rad(np.asarray(latitude, dtype=np.float64)), declination(hour)
     hour_angle = solar_day_angle(hour, longitude) - np.pi
