@@ -1,5 +1,6 @@
 """One table from error class to HTTP status: RFC 9457 `application/problem+json`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import Http404
@@ -7,15 +8,26 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from mobile_models import errors as delivery
+
 # (status, problem type); a class covers its subclasses, the first match counts.
-PROBLEMS: dict[type[Exception], tuple[int, str]] = {}
+PROBLEMS: dict[type[Exception], tuple[int, str]] = {
+    delivery.ParameterInvalid: (400, "parameter-invalid"),
+    delivery.NoLiveRelease: (404, "no-live-release"),
+    delivery.NoBundleForDevice: (404, "no-bundle-for-device"),
+    delivery.NotFound: (404, "not-found"),
+    delivery.StateConflict: (409, "state-conflict"),
+    delivery.PreconditionFailed: (412, "precondition-failed"),
+    delivery.RangeNotSatisfiable: (416, "range-not-satisfiable"),
+    delivery.StorageFailed: (503, "storage-failed"),
+}
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer a named error with its problem document; leave a defect to become a logged 500."""
     for kind, (status, slug) in PROBLEMS.items():
         if isinstance(error, kind):
-            return problem(status, slug, str(error))
+            return problem(status, slug, str(error), getattr(error, "headers", None))
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -25,10 +37,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     return problem(response.status_code, slug, _detail(response.data))
 
 
-def problem(status: int, slug: str, detail: str) -> Response:
+def problem(status: int, slug: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Build a problem document; `slug` names the kind of problem and is stable."""
     body = {"type": f"urn:skyfold:problem:{slug}", "title": slug.replace("-", " "), "status": status, "detail": detail}
-    return Response(body, status=status, content_type="application/problem+json")
+    return Response(body, status=status, headers=headers, content_type="application/problem+json")
 
 
 def _detail(data: Any) -> str:

@@ -1,0 +1,80 @@
+"""What can go wrong in delivery. `weatherapp.config.problems` turns each into an HTTP answer."""
+
+from collections.abc import Mapping
+
+
+class DeliveryError(Exception):
+    """Root of everything that delivery raises on purpose; `headers` go with its HTTP answer."""
+
+    headers: Mapping[str, str] = {}
+
+
+class BundleRefused(DeliveryError):
+    """An archive is not a bundle that this server may publish."""
+
+
+class StorageFailed(DeliveryError):
+    """An archive could not be stored: the disk is full, not writable, or the file is gone."""
+
+
+class ParameterInvalid(DeliveryError):
+    """A value that a caller gave is not one of those allowed."""
+
+
+class NotFound(DeliveryError):
+    """Root of what does not exist here."""
+
+
+class UnknownModel(NotFound):
+    """No model has this name."""
+
+
+class UnknownDigest(NotFound):
+    """No bundle has this digest, or it is not a digest."""
+
+
+class UnknownChannel(NotFound):
+    """No channel has this name."""
+
+
+class NoLiveRelease(NotFound):
+    """The channel offers no release."""
+
+
+class NoBundleForDevice(NotFound):
+    """The release has no bundle that this device can run."""
+
+
+class StateConflict(DeliveryError):
+    """A release or rollout is not in a state that allows this step."""
+
+
+class ReleaseNotDraft(StateConflict):
+    """Only a draft can be approved."""
+
+
+class ReleaseNotApproved(StateConflict):
+    """Only an approved release that was not withdrawn can be rolled out."""
+
+
+class ReleaseIncomplete(StateConflict):
+    """The bundles do not make a release."""
+
+
+class RolloutNotActive(StateConflict):
+    """Only an active rollout can be widened or halted."""
+
+
+class RangeNotSatisfiable(DeliveryError):
+    """No byte of the representation lies in the range that was asked for."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"No byte lies in this range; the representation has {size} bytes, 0 to {size - 1}. "
+            "Ask for a range that starts within them."
+        )
+        self.headers = {"Content-Range": f"bytes */{size}"}
+
+
+class PreconditionFailed(DeliveryError):
+    """The representation is not the one that If-Match names."""

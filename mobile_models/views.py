@@ -1,0 +1,200 @@
+"""The delivery API. Every answer is the same for everyone who asks the same, so caches may keep it."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from mobile_models import blobs, conditional, offers, selectors
+from mobile_models.device import MAX_RAM_MB, PERF_CLASSES, PLATFORMS, parse_device
+from mobile_models.errors import UnknownModel
+from mobile_models.models import DEFAULT_CHANNEL
+from mobile_models.serializers import (
+    CatalogSerializer,
+    ModelsSerializer,
+    ProblemSerializer,
+    ResolveSerializer,
+)
+from packager.contract import canonical_json
+
+# Seconds for which a cache may keep what is on offer: a rollout reaches phones this much later.
+OFFER_SECONDS = 60
+
+PROBLEM = "application/problem+json"
+
+
+def _problem(description: str) -> OpenApiResponse:
+    return OpenApiResponse(ProblemSerializer, description=description)
+
+
+def _query(name: str, description: str, example: Any, **more: Any) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, description=description, examples=[OpenApiExample(str(example), value=example)], **more
+    )
+
+
+CHANNEL = _query("channel", "The audience, `stable` unless given.", "stable")
+DEVICE = [
+    _query("platform", "`linux` is the reference phone.", "ios", required=True, enum=tuple(PLATFORMS)),
+    _query("os_version", "The system's version, one to four numbers.", "17.4"),
+    _query("app_version", "The app's version. Checked; no bundle depends on it yet.", "2.3.1"),
+    _query("ram_mb", f"Memory in mebibytes, 1 to {MAX_RAM_MB}.", 6144, type=OpenApiTypes.INT),
+    _query("perf_class", "Speed of the device; outweighs its memory unless `mid`.", "mid", enum=PERF_CLASSES),
+]
+
+
+class AnyAccept(BaseContentNegotiation):
+    """Sends what the address names, whatever `Accept` says: a blob has one media type."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:  # noqa: ARG002
+        """The first."""
+        return next(iter(parsers))
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002
+    ) -> tuple[BaseRenderer, str]:
+        """The first, which renders problem documents."""
+        first = next(iter(renderers))
+        return first, first.media_type
+
+
+class Models(APIView):
+    """The models that this server serves."""
+
+    @extend_schema(operation_id="models", tags=["delivery"], responses=ModelsSerializer)
+    def get(self, request: Request) -> Response:
+        """List the models with their contracts."""
+        listed = [
+            {
+                "name": name,
+                "contract": {"name": contract.name, "version": contract.version, "sha256": contract.digest},
+                "resolve_url": reverse("resolve", args=[name]),
+                "catalog_url": reverse("catalog"),
+            }
+            for name, contract in ((name, read()) for name, read in selectors.MODELS.items())
+        ]
+        return _cacheable(request, {"models": listed})
+
+
+class Catalog(APIView):
+    """The bundle catalog."""
+
+    @extend_schema(
+        operation_id="catalog",
+        tags=["delivery"],
+        parameters=[CHANNEL],
+        responses={
+            200: CatalogSerializer,
+            400: _problem("`channel` is no name."),
+            404: _problem("No such channel, or it offers nothing."),
+        },
+    )
+    def get(self, request: Request) -> Response:
+        """List every bundle on offer in a channel."""
+        channel = request.query_params.get("channel", DEFAULT_CHANNEL)
+        rollouts = selectors.offered_rollouts(channel)
+        bundles = selectors.offered_bundles([rollout.release for rollout in rollouts])
+        return _cacheable(request, offers.catalog(channel, rollouts, bundles))
+
+
+class Resolve(APIView):
+    """Which bundle a device should run."""
+
+    @extend_schema(
+        operation_id="resolve",
+        tags=["delivery"],
+        parameters=[
+            OpenApiParameter(
+                "model", location="path", description="The model's name.", enum=tuple(selectors.MODELS)
+            ),
+            *DEVICE,
+            CHANNEL,
+        ],
+        responses={
+            200: ResolveSerializer,
+            400: _problem("A parameter is missing or malformed; `detail` names it and what is allowed."),
+            404: _problem("No such model or channel, nothing on offer, or nothing that the device can run."),
+        },
+    )
+    def get(self, request: Request, model: str) -> Response:
+        """Choose one bundle for a device.
+
+        Core ML on iOS 17 and newer, TFLite elsewhere. A lean device (`perf_class` low, or less than 4096 MB
+        and `perf_class` not high) gets the smallest variant, any other the most precise one. The device decides
+        for itself whether it belongs to the rollout's share; if not, `otherwise` is for it.
+        """
+        if model not in selectors.MODELS:
+            raise UnknownModel(f"model: {model[:60]!r} was given; allowed are {', '.join(selectors.MODELS)}.")
+        device = parse_device(request.query_params)
+        rollouts = selectors.offered_rollouts(request.query_params.get("channel", DEFAULT_CHANNEL))
+        bundles = selectors.offered_bundles([rollout.release for rollout in rollouts])
+        return _cacheable(request, offers.resolved(rollouts, bundles, device))
+
+
+class Blob(APIView):
+    """The bytes of a bundle."""
+
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(
+        operation_id="blob",
+        tags=["delivery"],
+        parameters=[
+            OpenApiParameter(
+                "sha256",
+                location="path",
+                description="SHA-256 of the archive, 64 lower-case hexadecimal digits.",
+            ),
+            OpenApiParameter(
+                "Range", location="header", description="One range of bytes; several give the whole."
+            ),
+            OpenApiParameter(
+                "If-Range", location="header", description="Honour Range only for this strong ETag."
+            ),
+            OpenApiParameter(
+                "If-None-Match", location="header", description="304 if the client has this form."
+            ),
+            OpenApiParameter(
+                "Accept-Encoding", location="header", description="`zstd` for the compressed form."
+            ),
+        ],
+        responses={
+            (200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY, description="The whole form."),
+            (206, "application/zip"): OpenApiResponse(
+                OpenApiTypes.BINARY, description="The range of the form."
+            ),
+            304: OpenApiResponse(description="The client has this form."),
+            (404, PROBLEM): _problem("Not a digest, or no bundle has it."),
+            (412, PROBLEM): _problem("If-Match names another form."),
+            (416, PROBLEM): _problem("No byte lies in the range."),
+        },
+    )
+    def get(self, request: Request, sha256: str) -> HttpResponseBase:
+        """Download a bundle, or the rest of one.
+
+        Never changes under its address. Each form (plain, zstd) has its own strong ETag and `Repr-Digest`; a
+        range counts in the bytes of the form that is sent, and `Content-Digest` is of that range.
+        """
+        return blobs.answer(request, selectors.stored_bundle(sha256))
+
+
+def _cacheable(request: Request, body: dict[str, Any]) -> Response:
+    """A document with an ETag, or 304 for a client that has it."""
+    etag = f'"{hashlib.sha256(canonical_json(body)).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": f"public, max-age={OFFER_SECONDS}"}
+    if not conditional.if_none_match_holds(request.headers.get("If-None-Match"), etag):
+        return Response(status=304, headers=headers)
+    return Response(body, headers=headers)
