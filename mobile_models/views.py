@@ -133,8 +133,8 @@ class Resolve(APIView):
         """Choose one bundle for a device.
 
         Core ML on iOS 17 and newer, TFLite elsewhere. A lean device (`perf_class` low, or less than 4096 MB
-        and `perf_class` not high) gets the smallest variant, any other the most precise one. The device decides
-        for itself whether it belongs to the rollout's share; if not, `otherwise` is for it.
+        and `perf_class` not high) gets the smallest variant, any other the most precise one. The device
+        itself decides whether it belongs to the rollout's share; if not, `otherwise` is for it.
         """
         if model not in selectors.MODELS:
             raise UnknownModel(f"model: {model[:60]!r} was given; allowed are {', '.join(selectors.MODELS)}.")

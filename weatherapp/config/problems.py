@@ -39,7 +39,12 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def problem(status: int, slug: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Build a problem document; `slug` names the kind of problem and is stable."""
-    body = {"type": f"urn:skyfold:problem:{slug}", "title": slug.replace("-", " "), "status": status, "detail": detail}
+    body = {
+        "type": f"urn:skyfold:problem:{slug}",
+        "title": slug.replace("-", " "),
+        "status": status,
+        "detail": detail,
+    }
     return Response(body, status=status, headers=headers, content_type="application/problem+json")
 
 

@@ -11,6 +11,8 @@
 | `CELERY_BROKER_URL` | a folder in `SKYFOLD_VAR` | redis://…, amqp://… |
 | `REPLAY_FEED` | true | whether beat replays the reference stations as if they reported now |
 | `CYCLE_MINUTE` | 5 | minute of the hour in which the forecast cycle starts |
+| `CELERY_KEY_PREFIX` | skyfold: | what the queue's keys in Redis begin with |
+| `PACKAGING_BUILDER` | packager.pipeline.build_variant | dotted path of what builds a job's bundle |
 | `JOB_LEASE_SECONDS` | 120 | a packaging job whose worker is silent for so long is taken over |
 """
 
@@ -155,9 +157,13 @@ if CELERY_BROKER_URL.startswith("filesystem"):
         "control_folder": str(QUEUE_DIR / "control"),
         "store_processed": False,
     }
+elif CELERY_BROKER_URL.startswith("redis"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": env.str("CELERY_KEY_PREFIX", default="skyfold:")}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# KiB. TensorFlow stays in a process that has loaded it: a fresh one takes its place after the task.
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 600_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
@@ -166,6 +172,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 REPLAY_FEED = env.bool("REPLAY_FEED", default=True)
 CYCLE_MINUTE = env.int("CYCLE_MINUTE", default=5)
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
+PACKAGING_BUILDER = env.str("PACKAGING_BUILDER", default="packager.pipeline.build_variant")
 
 BLOBS_DIR = VAR_DIR / "blobs"
 RUNS_DIR = VAR_DIR / "runs"
