@@ -13,6 +13,7 @@
 | `CYCLE_MINUTE` | 5 | minute of the hour in which the forecast cycle starts |
 | `CELERY_KEY_PREFIX` | skyfold: | what the queue's keys in Redis begin with |
 | `PACKAGING_BUILDER` | packager.pipeline.build_variant | dotted path of what builds a job's bundle |
+| `RUNS_KEPT` | 72 | how many forecast runs are kept |
 | `JOB_LEASE_SECONDS` | 120 | a packaging job whose worker is silent for so long is taken over |
 """
 
@@ -171,6 +172,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
 REPLAY_FEED = env.bool("REPLAY_FEED", default=True)
 CYCLE_MINUTE = env.int("CYCLE_MINUTE", default=5)
+RUNS_KEPT = env.int("RUNS_KEPT", default=72)
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
 PACKAGING_BUILDER = env.str("PACKAGING_BUILDER", default="packager.pipeline.build_variant")
 
