@@ -54,7 +54,7 @@ CODED_HOURS_WITHOUT_AMOUNT = 10
 class QualityReport:
     """How many values each check dropped; a value may fail several.
 
-    `dropped` counts per (station id, variable, check), `reported` per (station id, variable) before quality control.
+    `dropped` counts per (station id, variable, check), `reported` per (station id, variable) as read.
     """
 
     dropped: Mapping[tuple[str, str, str], int]

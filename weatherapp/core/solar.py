@@ -1,6 +1,6 @@
 """The sun: where it stands, when it rises, and the phases of day and year that models take as input.
 
-Accurate to about a minute of time: enough for weather, not for astronomy.
+Accurate to about two minutes of time: enough for weather, not for astronomy.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,76 @@
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weatherapp.core.solar import clock_features, cos_solar_zenith, is_day, solar_day_angle, sunrise_sunset
+
+
+def hours(*parts):
+    return datetime(*parts, tzinfo=UTC).timestamp() / 3600
+
+
+@pytest.mark.parametrize(
+    ("day", "latitude", "longitude", "sunrise", "sunset"),
+    [  # published almanac times, to the minute
+        (date(2024, 6, 20), 51.4769, 0.0, "2024-06-20T03:43", "2024-06-20T20:21"),  # Greenwich
+        (date(2024, 12, 21), 40.7128, -74.006, "2024-12-21T12:17", "2024-12-21T21:32"),  # New York
+        (date(2024, 3, 20), -33.8688, 151.2093, "2024-03-19T19:59", "2024-03-20T08:08"),  # Sydney
+    ],
+)
+def test_sunrise_and_sunset_are_the_almanacs_within_two_minutes(day, latitude, longitude, sunrise, sunset):
+    times = sunrise_sunset(day, latitude, longitude)
+    for got, expected in ((times.sunrise, sunrise), (times.sunset, sunset)):
+        assert abs(got - datetime.fromisoformat(expected).replace(tzinfo=UTC)) < timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(("day", "up"), [(date(2024, 6, 21), True), (date(2024, 12, 21), False)])
+@pytest.mark.parametrize("latitude", [78.22, 90.0])
+def test_near_the_pole_the_sun_stays_up_or_down(day, up, latitude):
+    times = sunrise_sunset(day, latitude, 15.65)
+    assert times.sunrise is None
+    assert times.sunset is None
+    assert times.always_up is up
+
+
+@given(st.dates(date(1980, 1, 1), date(2060, 1, 1)), st.floats(-60, 60), st.floats(-180, 180))
+def test_day_and_night_meet_at_sunrise(day, latitude, longitude):
+    sunrise = sunrise_sunset(day, latitude, longitude).sunrise.timestamp() / 3600
+    # Declination is held through the day by the one and not by the other.
+    assert not is_day(sunrise - 0.1, latitude, longitude)
+    assert is_day(sunrise + 0.1, latitude, longitude)
+
+
+def test_the_sun_stands_overhead_at_noon_on_the_equator_at_the_equinox():
+    assert cos_solar_zenith(hours(2024, 3, 20, 12, 7), 0.0, 0.0) == pytest.approx(1, abs=1e-3)
+    assert cos_solar_zenith(hours(2024, 3, 20, 0, 7), 0.0, 0.0) == pytest.approx(-1, abs=1e-3)
+
+
+def test_zenith_at_solstice_noon_is_latitude_less_declination():
+    noon = hours(2024, 6, 20, 12, 2)
+    assert np.rad2deg(np.arccos(cos_solar_zenith(noon, 51.4769, 0.0))) == pytest.approx(
+        51.48 - 23.44, abs=0.1
+    )
+
+
+def test_clock_is_the_phase_of_the_year_and_of_the_solar_day():
+    clock = clock_features(hours(2024, 1, 1, 17, 3), 40.0, -75.0)  # solar noon is near 17:03 there
+    assert clock.dtype == np.float32
+    assert clock[1] == pytest.approx(1, abs=0.001)
+    assert clock[2:] == pytest.approx([0, -1], abs=0.01)
+
+
+def test_clock_broadcasts_and_turns_once_a_day_and_once_a_year():
+    start = hours(2024, 5, 1)
+    clock = clock_features(start + np.array([[0.0, 24.0, 24 * 365.2425]]), np.zeros((3, 1)), np.zeros((3, 1)))
+    assert clock.shape == (3, 3, 4)
+    np.testing.assert_allclose(clock[:, 0, 2:], clock[:, 1, 2:], atol=0.01)
+    np.testing.assert_allclose(clock[:, 0, :2], clock[:, 2, :2], atol=1e-5)
+    np.testing.assert_allclose(np.hypot(clock[..., 0], clock[..., 1]), 1, atol=1e-6)
+
+
+def test_solar_time_runs_with_longitude():
+    hour = hours(2024, 5, 1)
+    assert solar_day_angle(hour, 90.0) - solar_day_angle(hour, 0.0) == pytest.approx(np.pi / 2)
