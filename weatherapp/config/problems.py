@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from mobile_models import errors as delivery
+from weatherapp.forecasts import errors as forecasts
 
 # (status, problem type); a class covers its subclasses, the first match counts.
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
@@ -20,6 +21,8 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     delivery.PreconditionFailed: (412, "precondition-failed"),
     delivery.RangeNotSatisfiable: (416, "range-not-satisfiable"),
     delivery.StorageFailed: (503, "storage-failed"),
+    forecasts.CellUnknown: (404, "unknown-cell"),
+    forecasts.NoCurrentRun: (503, "no-forecast-yet"),
 }
 
 

@@ -2,11 +2,15 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+
+from weatherapp.config.health import Health, Readiness
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+    path("healthz", Health.as_view(), name="healthz"),
+    path("readyz", Readiness.as_view(), name="readyz"),
+    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="openapi"), name="api-docs"),
     path("", include("weatherapp.web.urls")),
     path("v1/", include("weatherapp.forecasts.urls")),

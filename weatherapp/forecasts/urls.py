@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from weatherapp.forecasts import views
+
+urlpatterns: list[URLPattern] = [
+    path("forecast", views.Forecast.as_view(), name="forecast"),
+    path("cells/<str:cell>/inputs", views.CellInputs.as_view(), name="cell-inputs"),
+]

@@ -10,14 +10,17 @@ of a year and after 29 February.
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from packager.dataset.records import Dataset, Station
 from packager.errors import PackagerError
 from weatherapp.core.arrays import IntArray
 from weatherapp.observations.errors import FeedUnreadable
 from weatherapp.observations.feeds.interface import Batch, StationReport
+
+if TYPE_CHECKING:  # the web process names this feed and must not pay for Parquet
+    from packager.dataset.records import Dataset, Station
 
 WINDOW_HOURS = 48
 HOURS_OF_YEAR = 24 * 365
@@ -30,7 +33,7 @@ SERIES_STEP = 1_000_000  # more than there are segments
 class Replay:
     """The dataset and the hours (since 1970-01-01T00Z) that are to be shown."""
 
-    dataset: Dataset
+    dataset: "Dataset"
     hours: IntArray
 
 
@@ -42,7 +45,7 @@ class ReplayFeed:
 
     name = "replay"
 
-    def __init__(self, dataset: Dataset | None = None) -> None:
+    def __init__(self, dataset: "Dataset | None" = None) -> None:
         self.dataset = dataset
 
     def fetch(self, *, now: datetime) -> Replay:
@@ -65,7 +68,7 @@ class ReplayFeed:
         )
 
 
-def source_rows(dataset: Dataset, station: int, hours: IntArray) -> tuple[IntArray, IntArray]:
+def source_rows(dataset: "Dataset", station: int, hours: IntArray) -> tuple[IntArray, IntArray]:
     """Which rows of the dataset show which hours.
 
     Args:
@@ -83,7 +86,7 @@ def source_rows(dataset: Dataset, station: int, hours: IntArray) -> tuple[IntArr
     return found[found >= 0], hours[found >= 0]
 
 
-def _year(dataset: Dataset, station: int) -> IntArray:
+def _year(dataset: "Dataset", station: int) -> IntArray:
     """Rows of a typical year, or of the last year that is nearly complete; of the last one, if none is."""
     rows = np.flatnonzero(dataset.station == station)
     if dataset.stations[station].kind == TYPICAL or not len(rows):
@@ -91,7 +94,7 @@ def _year(dataset: Dataset, station: int) -> IntArray:
     year = _date(dataset.hour[rows]).astype("datetime64[Y]").astype(np.int64)
     years, counts = np.unique(year, return_counts=True)
     full = years[counts >= FULL_YEAR_SHARE * HOURS_OF_YEAR]
-    return rows[year == (full[-1] if len(full) else years[-1])]
+    return np.asarray(rows[year == (full[-1] if len(full) else years[-1])])
 
 
 def _calendar_key(hours: IntArray) -> IntArray:
@@ -104,7 +107,7 @@ def _calendar_key(hours: IntArray) -> IntArray:
     return np.asarray((month * 31 + day) * 24 + np.asarray(hours, dtype=np.int64) % 24)
 
 
-def _series(dataset: Dataset, row: IntArray, hour: IntArray) -> IntArray:
+def _series(dataset: "Dataset", row: IntArray, hour: IntArray) -> IntArray:
     """Same series: the same shift of time, and at a typical-year station the same month."""
     typical = np.array([station.kind == TYPICAL for station in dataset.stations])[dataset.station[row]]
     segment = np.where(typical, dataset.segment[row], 0).astype(np.int64)
@@ -115,7 +118,7 @@ def _date(hours: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64
     return np.asarray(hours, dtype=np.int64).astype("datetime64[h]")
 
 
-def _report(station: Station) -> StationReport:
+def _report(station: "Station") -> StationReport:
     return StationReport(
         code=station.id,
         name=station.name,
@@ -127,8 +130,7 @@ def _report(station: Station) -> StationReport:
 
 
 @cache
-def _reference() -> Dataset:
-    # Imported here: the web process names this feed and must not pay for Parquet.
+def _reference() -> "Dataset":
     from packager.dataset.quality import quality_control
     from packager.dataset.reference import load_reference
 
