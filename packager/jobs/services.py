@@ -54,9 +54,9 @@ def request_build(*, recipe: str, user: AbstractBaseUser | None = None) -> Packa
 def run_build(job_id: int) -> None:
     """Build one job's bundle and register it, unless another worker has the job or it is over.
 
-    It runs in the worker's own process: the lease, the progress and the end of the process are then those of
-    the build, and nothing is left running when the worker is killed. What TensorFlow keeps in memory goes with
-    the process, which Celery replaces (`CELERY_WORKER_MAX_MEMORY_PER_CHILD`).
+    It runs in the worker's own process: lease, progress and the end of the process are then those of
+    the build, and nothing is left running when the worker is killed. What TensorFlow keeps in memory goes
+    with the process, which Celery replaces (`CELERY_WORKER_MAX_MEMORY_PER_CHILD`).
     """
     claim = claim_job(job_id)
     if claim is None:

@@ -1,0 +1,95 @@
+"""What the admin's pages have in common: rows that only services change, and the marks that show them."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+
+# Errors that are sentences for the person who clicked; each app's root class.
+Expected = tuple[type[Exception], ...]
+
+
+class OperatedAdmin(ModelAdmin):
+    """Rows that are shown, and changed by actions only; an error of a service becomes a message."""
+
+    expected_errors: Expected = ()
+    compressed_fields = False
+    list_filter_submit = False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody edits a row by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Rows are history."""
+        return False
+
+    def may_operate(self, request: HttpRequest) -> bool:
+        """Whether the person may run the actions of this page."""
+        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form; say why a service refused what was asked."""
+        try:
+            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except self.expected_errors as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.get_full_path())
+        return response
+
+    def finish(self, request: HttpRequest, service: Any, done: str) -> HttpResponse:
+        """Run a service for a dialog, say how it went, and load the page again."""
+        try:
+            service()
+        except self.expected_errors as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, done)
+        # The dialog was sent by htmx, which follows this header and not a redirect.
+        return HttpResponse(headers={"HX-Redirect": request.headers.get("HX-Current-URL", "../")})
+
+
+def bar(percent: float, label: str) -> SafeString:
+    """A progress bar with its figure."""
+    return format_html(
+        '<div class="flex items-center gap-2" style="min-width: 9rem">'
+        '<div class="bg-base-200 dark:bg-base-700 rounded-full" style="width: 6rem; height: .4rem"'
+        ' role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}">'
+        '<div class="bg-primary-600 rounded-full" style="width: {}%; height: 100%"></div></div>'
+        "<span>{}</span></div>",
+        round(percent),
+        round(percent),
+        label,
+    )
+
+
+def mono(text: str, title: str = "") -> SafeString:
+    """A digest or other machine word."""
+    return format_html(
+        '<code title="{}" style="font-family: monospace; overflow-wrap: anywhere">{}</code>', title, text
+    )
+
+
+def block(text: str) -> SafeString:
+    """Preformatted text in a box that scrolls."""
+    return format_html(
+        '<pre style="font-family: monospace; font-size: .75rem; line-height: 1.4; white-space: pre-wrap;'
+        ' overflow-wrap: anywhere; max-height: 28rem; overflow: auto">{}</pre>',
+        text or "–",
+    )
+
+
+def document(value: Any) -> SafeString:
+    """A JSON document, indented."""
+    return block(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def size(count: int) -> str:
+    """Bytes for a person."""
+    return str(filesizeformat(count))
