@@ -1,6 +1,7 @@
 """Run an artifact as a device would: one runtime per format, all with the same three members.
 
-Runtimes are imported where they are opened. The web process opens TFLite artifacts only and never pays for coremltools.
+Runtimes are imported where they are opened. The web process opens TFLite artifacts only and never pays for
+coremltools.
 """
 
 from pathlib import Path
@@ -32,11 +33,15 @@ class Runtime(Protocol):
         """
 
     def microseconds_per_inference(self, inputs: Tensors, *, repeats: int = 200) -> float | None:
-        """Median time of one inference of one case on one thread; None where this runtime is not what a device runs."""
+        """Median time of one case on one thread; None where this runtime is not what a device runs."""
 
 
 def open_runtime(
-    path: Path, format: str, *, precision: str = "float32", contract: Contract | None = None  # noqa: A002
+    path: Path,
+    format: str,  # noqa: A002 - the manifest's word
+    *,
+    precision: str = "float32",
+    contract: Contract | None = None,
 ) -> Runtime:
     """Open an artifact and check its inputs and outputs against a contract.
 

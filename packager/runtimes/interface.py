@@ -1,4 +1,4 @@
-"""What every runtime checks: the artifact's tensors against the contract, and the caller's tensors against both."""
+"""What every runtime checks: the artifact's tensors and the caller's tensors against the contract."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ def check_artifact(
     faults += _faults("output", {spec.name: spec.shape for spec in contract.outputs}, outputs)
     if faults:
         raise ArtifactRefused(
-            f"{artifact} does not fit contract {contract.name} version {contract.version}: {'; '.join(faults)}. "
-            "Export the model again with this contract."
+            f"{artifact} does not fit contract {contract.name} version {contract.version}: "
+            f"{'; '.join(faults)}. Export the model again with this contract."
         )
 
 
@@ -53,14 +53,16 @@ def check_inputs(contract: Contract, inputs: Tensors) -> int:
     """The number of cases in a caller's inputs.
 
     Raises:
-        ArtifactRefused: an input is missing, has another shape, or the inputs disagree on the number of cases.
+        ArtifactRefused: an input is missing, has another shape, or the inputs disagree on the number of
+            cases.
     """
     cases = {name: len(inputs[name]) for name in inputs if np.ndim(inputs[name])}
     for spec in contract.inputs:
         given = np.shape(inputs[spec.name]) if spec.name in inputs else None
         if given is None or given[1:] != spec.shape[1:]:
             raise ArtifactRefused(
-                f"Input {spec.name} must have shape (case, {', '.join(map(str, spec.shape[1:]))}); given is {given}."
+                f"Input {spec.name} must have shape (case, {', '.join(map(str, spec.shape[1:]))}); "
+                f"given is {given}."
             )
     if len({cases[spec.name] for spec in contract.inputs}) != 1:
         raise ArtifactRefused(f"Inputs must have the same number of cases; given are {cases}.")

@@ -1,8 +1,8 @@
 """Read an ML Program out of a `.mlpackage`, strictly: types, operations, constants, decompressed weights.
 
-The format's Protocol Buffers come from coremltools, but only their generated modules are loaded: importing coremltools
-itself imports TensorFlow, which costs seconds and memory that verifying a bundle does not need. The layout of the weight
-file is documented in coremltools, `mlmodel/src/MILBlob/Blob/StorageFormat.hpp`.
+The format's Protocol Buffers come from coremltools, but only their generated modules are loaded: importing
+coremltools itself imports TensorFlow, which costs seconds and memory that verifying a bundle does not need.
+The layout of the weight file is documented in coremltools, `mlmodel/src/MILBlob/Blob/StorageFormat.hpp`.
 """
 
 import importlib
@@ -77,15 +77,19 @@ def read_program(package: Path) -> Program:
     model = _proto("Model_pb2").Model()
     try:
         model.ParseFromString(model_path.read_bytes())
-    except Exception as error:  # noqa: BLE001 - the decoder's errors have no common public root
+    except Exception as error:  # the decoder's errors have no root of their own
         raise ArtifactRefused(f"{package.name} holds no readable Core ML model: {error}.") from error
     kind = model.WhichOneof("Type")
     if kind != "mlProgram" or "main" not in model.mlProgram.functions:
-        raise ArtifactRefused(f"{package.name} is a Core ML {kind}; only an mlProgram with a main function runs here.")
+        raise ArtifactRefused(
+            f"{package.name} is a Core ML {kind}; only an mlProgram with a main function runs here."
+        )
     try:
         return _Reader(model_path.parent).read(model.mlProgram.functions["main"])
     except (KeyError, ValueError, IndexError, TypeError, struct.error, OSError) as error:
-        raise ArtifactRefused(f"{package.name} is damaged: {type(error).__name__} {error}. Build it again.") from error
+        raise ArtifactRefused(
+            f"{package.name} is damaged: {type(error).__name__} {error}. Build it again."
+        ) from error
 
 
 def _model_path(package: Path) -> Path:
@@ -98,7 +102,9 @@ def _model_path(package: Path) -> Path:
         ) from error
     path = package / "Data" / str(entry)
     if not path.resolve().is_relative_to(package.resolve()) or not path.is_file():
-        raise ArtifactRefused(f"{package.name}: its Manifest.json names {entry!r}, which is no file of the package.")
+        raise ArtifactRefused(
+            f"{package.name}: its Manifest.json names {entry!r}, which is no file of the package."
+        )
     return path
 
 
@@ -106,7 +112,9 @@ def _model_path(package: Path) -> Path:
 def _proto(name: str) -> Any:
     found = importlib.util.find_spec("coremltools")
     if found is None or not found.submodule_search_locations:
-        raise ArtifactRefused("Reading a Core ML package needs coremltools; install the packager's requirements.")
+        raise ArtifactRefused(
+            "Reading a Core ML package needs coremltools; install the packager's requirements."
+        )
     folder = Path(next(iter(found.submodule_search_locations))) / "proto"
     spec = importlib.util.spec_from_file_location(
         PROTO_PACKAGE, folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -136,7 +144,9 @@ class _Reader:
         outputs = tuple(block.outputs)
         unknown = [name for name in outputs if name not in self.types]
         if unknown:
-            raise ArtifactRefused(f"Its outputs {', '.join(unknown)} are made by no operation. Build it again.")
+            raise ArtifactRefused(
+                f"Its outputs {', '.join(unknown)} are made by no operation. Build it again."
+            )
         return Program(inputs, tuple(operations), outputs, self.constants, self.types)
 
     def _operation(self, spec: Any) -> Operation | None:
@@ -156,7 +166,8 @@ class _Reader:
             return self._value(spec.attributes["val"])
         if spec.type not in DECOMPRESSORS:
             raise ArtifactRefused(
-                f"Operation {spec.type} does not run here; compressed weights that do: {', '.join(sorted(DECOMPRESSORS))}."
+                f"Operation {spec.type} does not run here; "
+                f"compressed weights that do: {', '.join(sorted(DECOMPRESSORS))}."
             )
         values = {key: self._value(value) for key, value in spec.attributes.items() if key != "name"}
         for key, argument in spec.inputs.items():
@@ -215,7 +226,9 @@ def tensor_type(spec: Any) -> TensorType:
         raise ArtifactRefused(f"A value is a {spec.WhichOneof('type')}; only tensors run here.")
     tensor = spec.tensorType
     if any(dimension.WhichOneof("dimension") != "constant" for dimension in tensor.dimensions):
-        raise ArtifactRefused("A tensor has a dynamic dimension; convert with static shapes and a batch of 1.")
+        raise ArtifactRefused(
+            "A tensor has a dynamic dimension; convert with static shapes and a batch of 1."
+        )
     name = _proto("MIL_pb2").DataType.Name(tensor.dataType).lower()
     short = {"float16": "fp16", "float32": "fp32"}.get(name, name)
     return TensorType(short, tuple(int(dimension.constant.size) for dimension in tensor.dimensions))

@@ -15,7 +15,7 @@ BITS_PER_BYTE = 8
 
 
 def affine_dequantize(values: Values) -> NDArray[Any]:
-    """scale × (data − zero point), one scale per tensor or per index of `axis`."""
+    """Scale × (data − zero point), one scale per tensor or per index of `axis`."""
     data = values["quantized_data"]
     shape = [1] * data.ndim
     if np.ndim(values["scale"]):

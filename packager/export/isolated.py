@@ -1,0 +1,189 @@
+"""Run each conversion in its own process: a converter that dies is an error message, not the end of the job.
+
+`convert` starts `python -m packager.export.isolated REQUEST RESULT`, which rebuilds the student from its
+folder, exports it and writes what it found. The artifact is moved to its place only when that process ended
+well.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from packager.contract import canonical_json, read_contract
+from packager.errors import ConversionFailed, PackagerError
+from packager.types import Tensors
+
+TARGETS = ("tflite", "coreml")
+COMMAND = (sys.executable, "-m", "packager.export.isolated")
+ROOT = Path(__file__).resolve().parents[2]
+TAIL_CHARACTERS = 1500
+REFUSED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionRequest:
+    """One conversion: which student to which file.
+
+    Attributes:
+        student: folder that `packager.student.save_student` wrote.
+        contract: contract document.
+        target: one of `TARGETS`.
+        output: the artifact to write; replaced when it exists.
+        options: keyword arguments of `export_tflite` or `export_coreml` (`quantization`, `batch`, `weights`).
+        calibration: `.npz` of inputs by contract name, for static quantization.
+        timeout_seconds: after this the process is killed.
+    """
+
+    student: Path
+    contract: Path
+    target: str
+    output: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Path | None = None
+    timeout_seconds: float = 600.0
+
+
+def convert(request: ConversionRequest) -> dict[str, Any]:
+    """Convert in a process of its own and put the artifact in its place.
+
+    Returns:
+        What the exporter said of the quantization.
+
+    Raises:
+        ConversionFailed: the converter refused the model, died, or took too long; nothing was written.
+    """
+    if request.target not in TARGETS:
+        raise ConversionFailed(f"Target {request.target!r} is not known; choose one of {', '.join(TARGETS)}.")
+    request.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=request.output.parent, prefix=".converting-") as name:
+        folder = Path(name)
+        facts = _run(request, folder)
+        _replace(folder / request.output.name, request.output)
+    return facts
+
+
+def _run(request: ConversionRequest, folder: Path) -> dict[str, Any]:
+    staged = folder / request.output.name
+    (folder / "request.json").write_bytes(canonical_json(_plain(request, staged)))
+    log = folder / "log.txt"
+    status = _wait(
+        [*COMMAND, str(folder / "request.json"), str(folder / "result.json")], log, request.timeout_seconds
+    )
+    if status != 0 or not staged.exists():
+        raise ConversionFailed(_explain(request, status, log))
+    facts: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return facts
+
+
+def _plain(request: ConversionRequest, staged: Path) -> dict[str, Any]:
+    values = asdict(request) | {"output": staged, "options": dict(request.options)}
+    return {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in values.items()}
+
+
+def _wait(command: list[str], log: Path, timeout: float) -> int | None:
+    """Exit status of a command, negative for a signal; None when it took too long and was killed."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own module, arguments are files of ours
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env=_environment(),
+            start_new_session=True,
+        )
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            # Converters start helpers, and an interrupted job must not leave one running.
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _environment() -> dict[str, str]:
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # A fixed hash seed keeps every set in the converters in the same order: same weights, same bytes.
+    fixed = {"PYTHONHASHSEED": "0", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": os.pathsep.join(paths)}
+    return os.environ | fixed
+
+
+def _explain(request: ConversionRequest, status: int | None, log: Path) -> str:
+    if status is None:
+        how, then = (
+            f"took more than {request.timeout_seconds:.0f} s",
+            "Allow more time or make the student smaller.",
+        )
+    elif status < 0:
+        how = f"died of {signal.Signals(-status).name}"
+        then = (
+            "Memory ran out, or the converter cannot handle a layer of this model: free memory or change it."
+        )
+    elif status == REFUSED:
+        how, then = "was refused", "Change what it names."
+    else:
+        how, then = f"ended with status {status}", "Read the converter's message above."
+    tail = log.read_text(errors="replace")[-TAIL_CHARACTERS:].strip() or "(it printed nothing)"
+    return f"Conversion of {request.student.name} to {request.output.name} {how}:\n{tail}\n{then}"
+
+
+def _replace(staged: Path, output: Path) -> None:
+    if output.is_dir():
+        shutil.rmtree(output)
+    staged.replace(output)
+
+
+def main(arguments: list[str]) -> int:
+    """Do one conversion in this process; the exit status says how it went."""
+    request_path, result_path = map(Path, arguments)
+    request = json.loads(request_path.read_text())
+    try:
+        facts = _export(request)
+    except PackagerError as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    result_path.write_text(json.dumps(facts, sort_keys=True))
+    return 0
+
+
+def _export(request: dict[str, Any]) -> dict[str, Any]:
+    from packager.student import load_student
+
+    model = load_student(Path(request["student"]))
+    contract = read_contract(Path(request["contract"]))
+    output, options = Path(request["output"]), dict(request["options"])
+    try:
+        if request["target"] == "coreml":
+            from packager.export.coreml import export_coreml
+
+            return export_coreml(model, contract, output, **options)
+        from packager.export.tflite import export_tflite
+
+        calibration = _read_tensors(request["calibration"])
+        return export_tflite(model, contract, output, calibration=calibration, **options)
+    except TypeError as error:
+        raise ConversionFailed(
+            f"Options {sorted(options)} do not fit target {request['target']}: {error}."
+        ) from error
+
+
+def _read_tensors(path: str | None) -> Tensors | None:
+    if path is None:
+        return None
+    with np.load(path) as stored:
+        return {name: np.asarray(stored[name], np.float32) for name in stored.files}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""Write a `.mlpackage` whose bytes depend on the model only.
+
+coremltools puts today's date, random identifiers and maps in memory order into a package; here the metadata
+is dropped, the message is serialised deterministically, identifiers come from the content, and every value
+has a short name.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+# Any fixed namespace would do; this one is RFC 9562's for names that are object identifiers.
+NAMESPACE = uuid.NAMESPACE_OID
+MODEL = "com.apple.CoreML/model.mlmodel"
+WEIGHTS = "com.apple.CoreML/weights"
+AUTHOR = "com.apple.CoreML"
+
+
+def rename_outputs(specification: Any, names: Mapping[str, str]) -> None:
+    """Give the outputs the contract's names, and everything between input and output a short one.
+
+    A name of a layer, carried through every pass, is most of a small model's description.
+    """
+    (function,) = specification.mlProgram.functions.values()
+    (block,) = function.block_specializations.values()
+    short = {item.name: item.name for item in function.inputs}
+    short |= {name: names[name] for name in block.outputs}
+    for operation in block.operations:
+        for output in operation.outputs:
+            output.name = short.setdefault(output.name, f"v{len(short)}")
+        for binding in _bindings(operation):
+            binding.name = short[binding.name]
+        _name_itself(operation)
+    block.outputs[:] = [short[name] for name in block.outputs]
+    for feature in specification.description.output:
+        feature.name = names[feature.name]
+
+
+def _bindings(operation: Any) -> Iterator[Any]:
+    for argument in operation.inputs.values():
+        for binding in argument.arguments:
+            if binding.WhichOneof("binding") == "name":
+                yield binding
+
+
+def _name_itself(operation: Any) -> None:
+    if "name" in operation.attributes:
+        tensor = operation.attributes["name"].immediateValue.tensor
+        tensor.strings.values[0] = operation.outputs[0].name
+
+
+def write_package(specification: Any, weights: Path, path: Path) -> None:
+    """Write a specification and its weight file as a package.
+
+    Args:
+        specification: a Core ML `Model` message; its metadata is cleared.
+        weights: the weight file that it points into.
+        path: the folder to make; it must not exist.
+    """
+    specification.description.metadata.Clear()
+    # coremltools notes versions and the date of the conversion; the bundle's manifest has the versions.
+    for attribute in list(specification.mlProgram.attributes):
+        del specification.mlProgram.attributes[attribute]
+    model = specification.SerializeToString(deterministic=True)
+    data = path / "Data"
+    (data / WEIGHTS).mkdir(parents=True)
+    (data / MODEL).write_bytes(model)
+    blob = weights.read_bytes()
+    (data / WEIGHTS / "weight.bin").write_bytes(blob)
+    (path / "Manifest.json").write_text(_manifest(model, blob))
+
+
+def _manifest(model: bytes, weights: bytes) -> str:
+    model_id = str(uuid.uuid5(NAMESPACE, (b"model" + model).hex())).upper()
+    weights_id = str(uuid.uuid5(NAMESPACE, (b"weights" + weights).hex())).upper()
+    entries = {
+        model_id: _entry("CoreML Model Specification", "model.mlmodel", MODEL),
+        weights_id: _entry("CoreML Model Weights", "weights", WEIGHTS),
+    }
+    document = {"fileFormatVersion": "1.0.0", "itemInfoEntries": entries, "rootModelIdentifier": model_id}
+    return json.dumps(document, indent=4, sort_keys=True)
+
+
+def _entry(description: str, name: str, path: str) -> dict[str, str]:
+    return {"author": AUTHOR, "description": description, "name": name, "path": path}
