@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP = 44, 44, 14
 TEMPERATURE_BOTTOM, RAIN_TOP, RAIN_BOTTOM = 196, 216, 280
 LABEL_HOURS = 6
-DAY_NAME_HOURS = 8
+DAY_NAME_HOURS = 6
 TICKS = 5
 LEAST_RAIN = 2.0  # mm: so that drizzle does not look like a flood
 
@@ -112,7 +112,7 @@ def _rain(data: ChartData) -> list[str]:
         f'<line class="grid" x1="{LEFT}" x2="{edge}" y1="{RAIN_TOP}" y2="{RAIN_TOP}"/>',
         *bars,
         f'<polyline class="chance" points="{" ".join(_points(data, data.probability, chance))}"/>',
-        f'<text class="tick" x="{LEFT - 6}" y="{RAIN_TOP + 4}" text-anchor="end">{most:.1f}</text>',
+        f'<text class="tick" x="{LEFT - 6}" y="{RAIN_TOP + 4}" text-anchor="end">{most:.1f} mm</text>',
         f'<text class="tick" x="{LEFT - 6}" y="{RAIN_BOTTOM + 4}" text-anchor="end">0 mm</text>',
         f'<text class="tick" x="{edge + 6}" y="{RAIN_TOP + 4}">100 %</text>',
         f'<text class="tick" x="{edge + 6}" y="{RAIN_BOTTOM + 4}">0 %</text>',
@@ -137,5 +137,5 @@ def _days(data: ChartData) -> list[str]:
             parts.append(f'<line class="day" x1="{x}" x2="{x}" y1="{TOP}" y2="{RAIN_BOTTOM}"/>')
         crowded = any(later.hour == 0 for later in data.times[1:DAY_NAME_HOURS])
         if time.hour == 0 or (index == 0 and not crowded):
-            parts.append(f'<text class="tick" x="{x}" y="{HEIGHT - 6}">{time:%A %d %B}</text>')
+            parts.append(f'<text class="tick" x="{x}" y="{HEIGHT - 6}">{time:%a %d %b}</text>')
     return parts

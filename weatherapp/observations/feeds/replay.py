@@ -16,6 +16,7 @@ import numpy as np
 
 from packager.errors import PackagerError
 from weatherapp.core.arrays import IntArray
+from weatherapp.core.blend import great_circle_km
 from weatherapp.observations.errors import FeedUnreadable
 from weatherapp.observations.feeds.interface import Batch, StationReport
 
@@ -26,6 +27,7 @@ WINDOW_HOURS = 48
 HOURS_OF_YEAR = 24 * 365
 FULL_YEAR_SHARE = 0.95
 TYPICAL = "tmy"
+SAME_SITE_KM = 5.0
 SERIES_STEP = 1_000_000  # more than there are segments
 
 
@@ -55,17 +57,31 @@ class ReplayFeed:
         return Replay(dataset, np.arange(last - WINDOW_HOURS + 1, last + 1))
 
     def parse(self, raw: Replay) -> Batch:
-        """Every station's reports for the hours."""
-        rows = [source_rows(raw.dataset, index, raw.hours) for index in range(len(raw.dataset.stations))]
+        """Reports for the hours, of every site once."""
+        shown = distinct_sites(raw.dataset.stations)
+        rows = [source_rows(raw.dataset, index, raw.hours) for index in shown]
         row = np.concatenate([found for found, _ in rows]) if rows else np.empty(0, dtype=np.int64)
         hour = np.concatenate([shown for _, shown in rows]) if rows else np.empty(0, dtype=np.int64)
         return Batch(
-            stations=tuple(_report(station) for station in raw.dataset.stations),
-            station=raw.dataset.station[row].astype(np.int64),
+            stations=tuple(_report(raw.dataset.stations[index]) for index in shown),
+            station=np.searchsorted(np.array(shown), raw.dataset.station[row]),
             hour=hour,
             values=raw.dataset.values[row],
             series=_series(raw.dataset, row, hour),
         )
+
+
+def distinct_sites(stations: "tuple[Station, ...]") -> list[int]:
+    """Indices of the stations to show: a typical year is left out where the site has an actual one too.
+
+    Both would speak for the same place, with the weather of different years.
+    """
+    actual = [station for station in stations if station.kind != TYPICAL]
+    return [
+        index
+        for index, station in enumerate(stations)
+        if station.kind != TYPICAL or not any(_same_site(station, other) for other in actual)
+    ]
 
 
 def source_rows(dataset: "Dataset", station: int, hours: IntArray) -> tuple[IntArray, IntArray]:
@@ -84,6 +100,11 @@ def source_rows(dataset: "Dataset", station: int, hours: IntArray) -> tuple[IntA
     table[_calendar_key(dataset.hour[rows])] = rows
     found = table[_calendar_key(hours)]
     return found[found >= 0], hours[found >= 0]
+
+
+def _same_site(station: "Station", other: "Station") -> bool:
+    distance = great_circle_km(station.latitude, station.longitude, other.latitude, other.longitude)
+    return bool(distance < SAME_SITE_KM)
 
 
 def _year(dataset: "Dataset", station: int) -> IntArray:
