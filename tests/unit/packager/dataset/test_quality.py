@@ -71,6 +71,13 @@ def test_a_front_is_no_spike():
     assert dropped(dataset) == {}
 
 
+def test_two_steep_hours_to_the_same_side_are_no_spike():
+    dataset = make_dataset()
+    dataset.values[50, VARIABLES.index("temperature")] += 11
+    dataset.values[51:, VARIABLES.index("temperature")] += 22
+    assert dropped(dataset) == {}
+
+
 def test_a_step_that_no_front_makes_drops_both_sides():
     dataset = make_dataset()
     dataset.values[50:, VARIABLES.index("pressure_msl")] -= 25
@@ -93,6 +100,13 @@ def test_a_stuck_sensor_is_dropped_from_its_first_hour():
 def test_a_short_plateau_is_kept():
     dataset = make_dataset()
     set_value(dataset, slice(20, 37), "temperature", 15.0)
+    assert dropped(dataset) == {}
+
+
+def test_a_run_ends_with_its_segment():
+    dataset = make_dataset()
+    set_value(dataset, slice(20, 38), "temperature", 15.0)
+    dataset.segment[29:] = 1
     assert dropped(dataset) == {}
 
 
