@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -131,9 +130,9 @@ def _fail(lease: Lease, reason: str) -> None:
 def _enqueue(job: PackagingJob) -> None:
     from packager.jobs.tasks import build_bundle
 
-    # The same attempt has the same task id, however often it is sent. A queue that is down loses nothing: the
-    # sweep sends it again.
-    send = partial(
-        build_bundle.apply_async, args=(job.pk,), task_id=f"packaging-job-{job.pk}-{job.attempts + 1}"
-    )
+    def send() -> None:
+        # The same attempt has the same task id, however often it is sent.
+        build_bundle.apply_async(args=(job.pk,), task_id=f"packaging-job-{job.pk}-{job.attempts + 1}")
+
+    # Robust: a queue that is down loses nothing, the sweep sends the job again.
     transaction.on_commit(send, robust=True)
