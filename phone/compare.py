@@ -55,7 +55,7 @@ def compare(
 def _hourly(document: Any) -> dict[str, Any]:
     try:
         hourly = {name: document["hourly"][name] for name in ("time", *SHOWN)}
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError) as error:
         raise ServerRefused(
             f"The server's forecast cannot be read: {type(error).__name__}: {error}."
         ) from error

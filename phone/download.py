@@ -104,8 +104,13 @@ class Download:
         try:
             return self._checked()
         except BundleRefused:
-            self._discard()
+            self.discard()
             raise
+
+    def discard(self) -> None:
+        """Forget what arrived."""
+        self._about.unlink(missing_ok=True)
+        self._part.unlink(missing_ok=True)
 
     def _validator(self) -> _Validator | None:
         try:
@@ -125,10 +130,6 @@ class Download:
             return self._wanted.zstd_size
         return self._wanted.size
 
-    def _discard(self) -> None:
-        self._about.unlink(missing_ok=True)
-        self._part.unlink(missing_ok=True)
-
     def _receive(self, deadline: Deadline) -> None:
         validator, have = self._validator(), self._have()
         # Without If-Range a changed representation could be spliced onto the old part; without the same
@@ -144,7 +145,7 @@ class Download:
             elif response.status == WHOLE:
                 validator = self._begin(response)
             elif response.status == BAD_RANGE:
-                self._discard()
+                self.discard()
                 raise ConnectionLost("The server knows no such range; the download begins again.")
             elif response.status >= OUT_OF_ORDER:
                 raise ConnectionLost(f"{self._wanted.url}: {response.status} {response.reason}.")
@@ -157,12 +158,15 @@ class Download:
             raise ConnectionLost("The server sent less than the whole and said that it was done.")
 
     def _begin(self, response: HTTPResponse) -> _Validator:
-        self._discard()
+        self.discard()
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding not in {"identity", "zstd"} or (encoding == "zstd" and self._wanted.zstd_size is None):
             raise ServerRefused(
                 f"The server sent the bundle in encoding {encoding!r}, which was not asked for."
             )
+        total = self._total(encoding)
+        if response.length not in {None, total}:
+            raise BundleRefused(f"The server announces {response.length} bytes; {total} were promised.")
         headers = response.headers
         validator = _Validator(headers.get("ETag", ""), encoding, headers.get("Repr-Digest"))
         write_atomically(self._about, json.dumps(vars(validator)).encode())
@@ -174,7 +178,7 @@ class Download:
         same = response.headers.get("ETag") == validator.etag
         same &= response.headers.get("Content-Encoding", "identity") == validator.encoding
         if not same or said is None or (int(said[1]), int(said[3])) != (have, total):
-            self._discard()
+            self.discard()
             raise ServerRefused(
                 f"Bytes {have}- of {validator.etag} were asked for; the server sent "
                 f"{response.headers.get('Content-Range')} of {response.headers.get('ETag')}. Nothing is kept."
@@ -186,7 +190,7 @@ class Download:
             room = total - file.tell()
             if len(block) > room:
                 file.close()
-                self._discard()
+                self.discard()
                 raise BundleRefused(f"The server sent more than the {total} bytes that it promised.")
             kept = block[: self._until_break()]
             file.write(kept)
@@ -198,7 +202,7 @@ class Download:
                 raise ConnectionLost(f"The connection was dropped on purpose after {file.tell()} bytes.")
         if not self._same_digest(response.headers.get("Content-Digest"), content.digest()):
             file.close()
-            self._discard()
+            self.discard()
             raise BundleRefused("What arrived has another digest than its Content-Digest says.")
 
     def _until_break(self) -> int | None:

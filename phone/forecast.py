@@ -95,7 +95,7 @@ def forecast(
         )
     except NothingNear as error:
         raise ForecastImpossible(str(error)) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise ForecastImpossible(f"The inputs cannot be read: {type(error).__name__}: {error}.") from error
 
 

@@ -79,7 +79,7 @@ class Server:
                 raise ServerRefused(f"{path}: {response.status}: {_reason(body)}")
             try:
                 return Answer(json.loads(body), response.headers, len(body))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ServerRefused(f"{path}: the answer is not JSON: {error}.") from error
 
     @contextmanager

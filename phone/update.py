@@ -103,9 +103,11 @@ def _update(
     with _timed(report, "download"):
         archive = download.fetch(deadline)
     with _timed(report, "verify"):
-        bundle = read_bundle(archive)
-        _check_promise(bundle, offer)
-        _replay(bundle, report)
+        try:
+            bundle = _verified(archive, offer, report)
+        except BundleRefused:
+            download.discard()
+            raise
     report.digests_verified = download.transfer.digests + bundle.digests
     with _timed(report, "activate"):
         state.activate(archive, offer.wanted.sha256, offer.release, offer.counter)
@@ -123,7 +125,7 @@ def _resolve(server: Server, state: State, deadline: Deadline, asked: tuple[str,
                 raise BundleRefused("The release is rolled out to others first; there is no other one yet.")
             document = document["otherwise"]
         return _offer(document)
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ServerRefused(f"The offer cannot be read: {type(error).__name__}: {error}.") from error
 
 
@@ -155,18 +157,16 @@ def _installed(state: State) -> str | None:
         return None
 
 
-def _check_promise(bundle: PhoneBundle, offer: _Offer) -> None:
-    promised = offer.contract_sha256
+def _verified(archive: bytes, offer: _Offer, report: Report) -> PhoneBundle:
+    bundle, promised = read_bundle(archive), offer.contract_sha256
     if bundle.manifest["contract"]["sha256"] != promised:
         raise BundleRefused(
             f"The bundle is for contract {bundle.manifest['contract']['sha256']}; {promised} was offered."
         )
-
-
-def _replay(bundle: PhoneBundle, report: Report) -> None:
     model = Model(bundle.model, bundle.contract)
     report.golden_max_abs_difference = replay_golden(model, bundle.golden, bundle.contract)
     report.golden_cases = bundle.golden["cases"]
+    return bundle
 
 
 @contextmanager
