@@ -1,8 +1,10 @@
 """A small lead decoder with random weights, weather-like inputs for it, and its artifacts, each converted once."""
 
 import atexit
+import gc
 import shutil
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,10 +54,14 @@ def small_student() -> Any:
 
     model = build(description())
     random = np.random.default_rng(3)
-    model.set_weights([
-        (weight + 0.1 * random.normal(size=weight.shape)).astype(np.float32) if weight.ndim > 1 else weight
-        for weight in model.get_weights()
-    ])
+    model.set_weights(
+        [
+            (weight + 0.1 * random.normal(size=weight.shape)).astype(np.float32)
+            if weight.ndim > 1
+            else weight
+            for weight in model.get_weights()
+        ]
+    )
     return model
 
 
@@ -105,7 +111,12 @@ def mlpackage(weights: str) -> tuple[Path, dict[str, Any]]:
     from packager.export.coreml import export_coreml
 
     path = FOLDER / f"{weights}.mlpackage"
-    return path, export_coreml(small_student(), CONTRACT, path, weights=weights)
+    with warnings.catch_warnings():
+        # coremltools leaves its temporary folders to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        facts = export_coreml(small_student(), CONTRACT, path, weights=weights)
+        gc.collect()
+    return path, facts
 
 
 def largest_difference(first: Tensors, second: Tensors) -> dict[str, float]:

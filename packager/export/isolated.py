@@ -116,7 +116,9 @@ def _environment() -> dict[str, str]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     # A fixed hash seed keeps every set in the converters in the same order: same weights, same bytes.
     fixed = {"PYTHONHASHSEED": "0", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": os.pathsep.join(paths)}
-    return os.environ | fixed
+    # What it prints is read by a person only after a failure: no progress bars, no notes of TensorFlow's.
+    quiet = {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    return os.environ | fixed | quiet
 
 
 def _explain(request: ConversionRequest, status: int | None, log: Path) -> str:

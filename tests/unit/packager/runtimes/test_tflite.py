@@ -59,12 +59,14 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_an_artifact_of_another_contract_is_refused_with_the_names():
     document = dict(CONTRACT.document)
     document["outputs"] = [o for o in document["outputs"] if o["name"] != "wind"]
-    document["inputs"] = [
-        {**i, "name": "place"} if i["name"] == "site" else i for i in document["inputs"]
-    ]
+    document["inputs"] = [{**i, "name": "place"} if i["name"] == "site" else i for i in document["inputs"]]
     with pytest.raises(ArtifactRefused) as refused:
         open_runtime(tflite("fp32")[0], "tflite", contract=parse_contract(document))
-    for part in ("input place is missing", "input site is not in the contract", "output wind is not in the contract"):
+    for part in (
+        "input place is missing",
+        "input site is not in the contract",
+        "output wind is not in the contract",
+    ):
         assert part in str(refused.value)
 
 
