@@ -10,7 +10,7 @@ from weatherapp.core.arrays import FloatArray
 
 
 class Hours:
-    """Values per hour in inside units (°C, m/s, mm, m, hPa, %), each worked out once, when it is asked for."""
+    """Values per hour in inside units (°C, m/s, mm, m, hPa, %), each worked out when first asked for."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 from weatherapp.core.arrays import FloatArray
 
 WIDTH, HEIGHT = 760, 320
-LEFT, RIGHT, TOP = 44, 44, 14
+LEFT, RIGHT, TOP = 54, 44, 14
 TEMPERATURE_BOTTOM, RAIN_TOP, RAIN_BOTTOM = 196, 216, 280
 LABEL_HOURS = 6
 DAY_NAME_HOURS = 6
@@ -79,8 +79,10 @@ def _points(data: ChartData, values: FloatArray, scale: _Scale) -> list[str]:
 
 def _temperature(data: ChartData) -> list[str]:
     low, high = float(data.bands[0][0].min()), float(data.bands[0][1].max())
-    step = nice_step(high - low)
-    scale = _Scale(np.floor(low / step) * step, np.ceil(high / step) * step, TOP, TEMPERATURE_BOTTOM)
+    step = max(1.0, nice_step(high - low))
+    floor = float(np.floor(low / step) * step)
+    ceiling = max(floor + step, float(np.ceil(high / step) * step))
+    scale = _Scale(floor, ceiling, TOP, TEMPERATURE_BOTTOM)
     parts = []
     for tick in np.arange(scale.low, scale.high + step / 2, step):
         y = scale.y(float(tick))

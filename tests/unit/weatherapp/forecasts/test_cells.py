@@ -1,0 +1,68 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.weather import make_run
+from weatherapp.core.blend import REACH_KM, great_circle_km
+from weatherapp.forecasts.cells import Cell, inputs_body, parse_cell, stations_for
+from weatherapp.forecasts.errors import CellUnknown
+from weatherapp.forecasts.store import open_run
+
+
+@given(st.integers(-90, 89), st.integers(-180, 179))
+def test_a_cells_name_reads_back(south, west):
+    assert parse_cell(Cell(south, west).name) == Cell(south, west)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "N41", "n41w088", "N90W088", "N41E180", "S00W088", "N41W000", "N41W088/..", "N4¹W088"]
+)
+def test_other_names_are_refused_with_the_form(name):
+    with pytest.raises(CellUnknown, match="N41W088"):
+        parse_cell(name)
+
+
+@given(
+    st.integers(-89, 88),
+    st.integers(-180, 179),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.floats(-89, 89),
+    st.floats(-180, 180),
+)
+def test_no_station_in_reach_of_a_point_of_the_cell_is_left_out(south, west, up, right, latitude, longitude):
+    found = stations_for(Cell(south, west), np.array([latitude]), np.array([longitude]))
+    distance = great_circle_km(south + up, west + right, latitude, longitude)
+    assert len(found) or distance >= REACH_KM
+
+
+def test_far_stations_are_left_out():
+    assert stations_for(Cell(41, -88), np.array([41.5, 44.0]), np.array([-87.5, -87.5])).tolist() == [0]
+
+
+def test_cells_meet_across_the_date_line():
+    assert stations_for(Cell(10, 179), np.array([10.5]), np.array([-179.8])).tolist() == [0]
+
+
+@pytest.mark.django_db
+def test_the_body_has_the_stations_around_the_cell_with_null_where_missing():
+    run = make_run()
+    body = json.loads(inputs_body(open_run(run.folder), parse_cell("N41W088"), replay=True))
+    assert [station["id"] for station in body["stations"]] == ["chi", "cmi"]
+    assert body["cell"] == "N41W088"
+    assert body["init_time"] == "2026-07-04T18:00Z"
+    assert body["replay"] is True
+    station = body["stations"][0]
+    assert np.shape(station["history"]) == (48, 9)
+    assert station["history"][0] == [21.3, 0, 0, 0, 0, 0, None, None, None]
+    assert np.float32(station["clock"]).tolist() == np.float32([0.1, 0.2, 0.3, 0.4]).tolist()
+
+
+@pytest.mark.django_db
+def test_a_cell_without_stations_is_refused():
+    run = make_run()
+    with pytest.raises(CellUnknown, match="No station lies in cell S40E100"):
+        inputs_body(open_run(run.folder), parse_cell("S40E100"), replay=True)
