@@ -1,0 +1,86 @@
+"""A phone killed before any of its file operations has a whole bundle afterwards, and updates next time."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from phone.state import State
+from phone.transport import Server
+from phone.update import update
+
+# Each update runs in a child that dies before its nth operation on the phone's folder.
+SCRIPT = """
+import json, os, shutil, sys
+from pathlib import Path
+from phone.state import State
+from phone.transport import Server
+from phone.update import update
+
+address, start, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+
+def attempt(die_before):
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    count = 0
+    def hook(event, arguments):
+        nonlocal count
+        if event in {"open", "os.rename", "os.remove", "os.mkdir"} and str(folder) in str(arguments[0]):
+            reading = event == "open" and arguments[1] == "r" or event == "open" and arguments[1] == "rb"
+            count += not reading
+            if count == die_before and not reading:
+                os._exit(9)
+    sys.addaudithook(hook)
+    report = update(Server(address), State(folder))
+    os._exit({"installed": 0, "current": 1}.get(report.outcome, 2))
+
+results = []
+for step in range(1, 200):
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(start, folder)
+    died = attempt(step)
+    state = State(folder)
+    after = state.usable()[0] if state.record.current else None
+    again = attempt(-1)
+    now = State(folder)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    results.append({"died": died, "after": after, "again": again, "now": now.usable()[0], "files": files})
+    if died != 9:
+        break
+print(json.dumps(results))
+"""
+
+
+def killed_everywhere(address, start, folder):
+    command = [sys.executable, "-c", SCRIPT, address, str(start), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_killed_before_any_file_operation(server, address, bundles, tmp_path, installed):
+    state = State(tmp_path / "start")
+    first = server.offer(bundles[0])
+    if installed:
+        update(Server(address), state)
+    second = server.offer(bundles[1], counter=2)
+
+    results = killed_everywhere(address, tmp_path / "start", tmp_path / "phone")
+
+    assert [result["died"] for result in results[:-1]] == [9] * (len(results) - 1)
+    assert results[-1]["died"] == 0
+    assert len(results) > 8
+    seen = {result["after"] for result in results}
+    assert seen == {first if installed else None, second}
+    for result in results:
+        assert result["again"] in {0, 1}
+        assert result["now"] == second
+        kept = {f"bundles/{digest}.zip" for digest in ([first, second] if installed else [second])}
+        assert kept <= set(result["files"])
+    # An update that ends well leaves nothing over.
+    assert {path for path in results[-1]["files"] if "new" in path or "partial" in path} == set()
+    shutil.rmtree(tmp_path / "phone")
