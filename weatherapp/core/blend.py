@@ -138,7 +138,7 @@ def blend_outputs(outputs: Mapping[str, FloatArray], blend: Blend) -> dict[str, 
 
 def _average(name: str, values: FloatArray, blend: Blend) -> FloatArray:
     chosen = np.asarray(values[blend.stations], dtype=np.float64)
-    mean = np.tensordot(blend.weights, chosen, axes=1)
+    mean = (blend.weights @ chosen.reshape(len(chosen), -1)).reshape(chosen.shape[1:])
     return np.asarray(mean + LAPSE.get(name, 0.0) * float(blend.weights @ blend.lift))
 
 
