@@ -108,6 +108,12 @@ def test_zip_bomb_is_refused_without_inflating():
     assert "stored" in refused(packed.getvalue())
 
 
+def test_damage_in_a_member_names_the_member(small):
+    data = bytearray(small.read_bytes())
+    data[-3000] ^= 1
+    assert "'model.tflite' is damaged: its CRC-32" in refused(bytes(data))
+
+
 def test_lying_size_is_refused(small):
     data = bytearray(small.read_bytes())
     struct.pack_into("<II", data, 18, 0xFFFFFFF0, 0xFFFFFFF0)

@@ -85,9 +85,11 @@ def test_a_silent_server_is_given_up(monkeypatch):
 
 def test_a_body_that_ends_early_is_a_lost_connection():
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}"
-    with raw_server(lambda connection: connection.sendall(head)) as address:
-        with pytest.raises(ConnectionLost, match="998 bytes early"):
-            Server(address).document("v1/some", Deadline(5))
+    with (
+        raw_server(lambda connection: connection.sendall(head)) as address,
+        pytest.raises(ConnectionLost, match="998 bytes early"),
+    ):
+        Server(address).document("v1/some", Deadline(5))
 
 
 def test_an_endless_document_is_refused(monkeypatch, server, address):
@@ -100,15 +102,19 @@ def test_an_endless_document_is_refused(monkeypatch, server, address):
 @pytest.mark.parametrize("body", [b"<html>", b"[" * 100_000])
 def test_what_is_not_json_is_refused(body):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
-    with raw_server(lambda connection: connection.sendall(head + body)) as address:
-        with pytest.raises(ServerRefused, match="not JSON"):
-            Server(address).document("v1/some", Deadline(5))
+    with (
+        raw_server(lambda connection: connection.sendall(head + body)) as address,
+        pytest.raises(ServerRefused, match="not JSON"),
+    ):
+        Server(address).document("v1/some", Deadline(5))
 
 
 def test_what_is_not_http_is_a_lost_connection():
-    with raw_server(lambda connection: connection.sendall(b"hello\r\n\r\n")) as address:
-        with pytest.raises(ConnectionLost, match="hello"):
-            Server(address).document("v1/some", Deadline(5))
+    with (
+        raw_server(lambda connection: connection.sendall(b"hello\r\n\r\n")) as address,
+        pytest.raises(ConnectionLost, match="hello"),
+    ):
+        Server(address).document("v1/some", Deadline(5))
 
 
 @pytest.mark.parametrize(

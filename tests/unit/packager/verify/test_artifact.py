@@ -1,13 +1,25 @@
 """A bundle is believed after its artifact ran and gave what the golden vectors say."""
 
+import copy
 import json
 
 import pytest
 
-from packager.bundle import open_bundle
+from packager.bundle import open_bundle, write_bundle
+from packager.contract import reference_contract
 from packager.errors import ArtifactRefused, BundleInvalid
+from packager.runtimes import open_runtime
 from packager.verify.artifact import verify_bundle
-from tests.factories import build_bundle, short_contract, swap_artifact
+from packager.verify.golden import make_golden
+from tests.factories import (
+    TOLERANCES,
+    ManifestFactory,
+    build_bundle,
+    short_contract,
+    swap_artifact,
+    weather_windows,
+)
+from tests.tiny_coreml import build_mlpackage
 from tests.tiny_tflite import build_tflite
 
 
@@ -57,4 +69,40 @@ def test_damaged_bundle_is_refused_before_it_is_run(bundle, tmp_path):
     path = tmp_path / "damaged.skyfold"
     path.write_bytes(data)
     with pytest.raises(BundleInvalid, match="is damaged"):
+        verify_bundle(path)
+
+
+@pytest.fixture(scope="module")
+def coreml_bundle(tmp_path_factory):
+    folder, contract = tmp_path_factory.mktemp("coreml"), reference_contract()
+    package = build_mlpackage(contract, folder / "model.mlpackage")
+    size = sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
+    manifest = ManifestFactory(format="coreml", artifact="model.mlpackage", sizes={"artifact": size})
+    golden = make_golden(
+        open_runtime(package, "coreml"), weather_windows(contract), contract, tolerances=TOLERANCES
+    )
+    path = folder / "coreml.skyfold"
+    write_bundle(path, artifact=package, manifest=manifest, golden=golden, contract=contract)
+    return path
+
+
+def test_core_ml_bundle_is_run_in_both_precisions(coreml_bundle):
+    report = verify_bundle(coreml_bundle)
+    differences = report.max_abs_difference
+    assert set(differences) == {"float32", "float16"}
+    assert differences["float16"]["temperature"] != differences["float32"]["temperature"]
+
+
+def test_core_ml_bundle_that_misses_in_float16_only_is_refused(coreml_bundle, tmp_path):
+    bundle = open_bundle(coreml_bundle)
+    found = verify_bundle(coreml_bundle).max_abs_difference
+    name = max(found["float16"], key=lambda name: found["float16"][name] - found["float32"][name])
+    scale = bundle.golden["outputs"][name]["scale"]
+    golden = copy.deepcopy(dict(bundle.golden))
+    golden["tolerances"][name] = (found["float16"][name] + found["float32"][name]) / 2 - scale / 2
+    manifest = {key: value for key, value in bundle.manifest.items() if key != "files"}
+    path = tmp_path / "tight.skyfold"
+    artifact = bundle.extract(tmp_path)
+    write_bundle(path, artifact=artifact, manifest=manifest, golden=golden, contract=bundle.contract)
+    with pytest.raises(ArtifactRefused, match=rf"run in float16: .*{name} differs by"):
         verify_bundle(path)
