@@ -62,14 +62,13 @@ def stations_for(cell: Cell, latitudes: FloatArray, longitudes: FloatArray) -> I
     Returns:
         Indices of the stations inside the cell or within reach of any point of it, in order.
     """
-    east_of_west = (longitudes - cell.west) % 360
-    inside = (latitudes >= cell.south) & (latitudes <= cell.south + 1) & (east_of_west <= 1)
     steps = np.linspace(0, 1, EDGE_STEPS)
     zeros = np.zeros(EDGE_STEPS)
     edge_latitudes = cell.south + np.concatenate([zeros, zeros + 1, steps, steps])
     edge_longitudes = cell.west + np.concatenate([steps, steps, zeros, zeros + 1])
     distances = great_circle_km(latitudes[:, None], longitudes[:, None], edge_latitudes, edge_longitudes)
-    return np.flatnonzero(inside | (distances.min(axis=1) <= REACH_KM + SLACK_KM))
+    # A station inside is less than reach away from an edge, too.
+    return np.flatnonzero(distances.min(axis=1) <= REACH_KM + SLACK_KM)
 
 
 def inputs_body(run: StoredRun, cell: Cell, *, replay: bool) -> bytes:
