@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from mobile_models import services
-from mobile_models.admin_base import OperatedAdmin, bar, block, document, mono, size
+from mobile_models.admin_base import OperatedAdmin, bar, document, link, mono, said_only, size
 from mobile_models.errors import DeliveryError
 from mobile_models.forms import ReasonDialog, ReleaseForm, RolloutForm, StartDialog, WidenDialog
 from mobile_models.models import Bundle, Channel, Release, Rollout
@@ -45,6 +45,7 @@ class BundleAdmin(OperatedAdmin):
     list_filter: ClassVar = ["state", "format"]
     search_fields: ClassVar = ["variant", "sha256"]
     readonly_fields: ClassVar = [
+        "offered_to",
         "archive",
         "wire",
         "digest",
@@ -60,7 +61,7 @@ class BundleAdmin(OperatedAdmin):
                     "variant",
                     "name",
                     "format",
-                    "platforms",
+                    "offered_to",
                     "shown_state",
                     "refused_because",
                     "created",
@@ -72,6 +73,9 @@ class BundleAdmin(OperatedAdmin):
     ]
     actions_detail: ClassVar = ["reverify"]
 
+    def get_fieldsets(self, request: HttpRequest, obj: Bundle | None = None) -> Any:
+        return said_only(self.fieldsets, obj, "refused_because")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -81,6 +85,10 @@ class BundleAdmin(OperatedAdmin):
     @display(description="State", label=COLOURS)
     def shown_state(self, bundle: Bundle) -> str:
         return bundle.state
+
+    @display(description="Platforms")
+    def offered_to(self, bundle: Bundle) -> str:
+        return ", ".join(bundle.platforms)
 
     @display(description="Archive", ordering="size")
     def archive(self, bundle: Bundle) -> str:
@@ -97,7 +105,7 @@ class BundleAdmin(OperatedAdmin):
     @display(description="SHA-256")
     def digest(self, bundle: Bundle) -> SafeString:
         return format_html(
-            '{} <a href="{}">Download</a>', mono(bundle.sha256), reverse("blob", args=[bundle.sha256])
+            "{} {}", mono(bundle.sha256), link(reverse("blob", args=[bundle.sha256]), "Download")
         )
 
     @display(description="Contract")
@@ -105,7 +113,7 @@ class BundleAdmin(OperatedAdmin):
         contract = bundle.contract
         return format_html("{} {} {}", contract["name"], contract["version"], mono(contract["sha256"][:12]))
 
-    @display(description="Manifest")
+    @display(description="manifest.json")
     def shown_manifest(self, bundle: Bundle) -> SafeString:
         return document(bundle.manifest)
 
@@ -148,7 +156,7 @@ class ReleaseAdmin(OperatedAdmin):
         return releases.prefetch_related("bundles", "rollouts__channel")
 
     def get_fieldsets(self, request: HttpRequest, obj: Release | None = None) -> Any:
-        return self.fieldsets if obj else self.add_fieldsets
+        return said_only(self.fieldsets, obj, "withdrawn_because", "notes") if obj else self.add_fieldsets
 
     def save_model(self, request: HttpRequest, obj: Release, form: Form, change: bool) -> None:
         release = services.create_release(bundles=list(form.cleaned_data["bundles"]), notes=obj.notes)
@@ -184,16 +192,15 @@ class ReleaseAdmin(OperatedAdmin):
             ", ".join(f"{rollout.channel} {rollout.basis_points / 100:g} %" for rollout in active) or "nobody"
         )
 
-    @display(description="Bundles")
+    @display(description="One per variant")
     def contents(self, release: Release) -> SafeString:
         rows = format_html_join(
             "",
-            '<tr><td class="py-1 pr-6"><a href="{}">{}</a></td>'
+            '<tr><td class="py-1 pr-6">{}</td>'
             '<td class="pr-6">{}</td><td class="pr-6">{}</td><td>{}</td></tr>',
             (
                 (
-                    reverse("admin:mobile_models_bundle_change", args=[bundle.pk]),
-                    bundle.variant,
+                    link(reverse("admin:mobile_models_bundle_change", args=[bundle.pk]), bundle.variant),
                     bundle.format,
                     f"{size(bundle.wire_size)} on the wire",
                     mono(bundle.sha256[:12], bundle.sha256),
@@ -299,16 +306,16 @@ class RolloutAdmin(OperatedAdmin):
     list_display: ClassVar = ["release", "channel", "share", "release_counter", "shown_state", "started"]
     list_filter: ClassVar = ["state", "channel"]
     list_select_related: ClassVar = ["release", "channel"]
-    readonly_fields: ClassVar = ["share", "shown_state", "shown_reason"]
+    readonly_fields: ClassVar = ["share", "shown_state"]
     fieldsets: ClassVar = [
-        (None, {"fields": ["release", "channel", "share", "shown_state", "shown_reason"]}),
+        (None, {"fields": ["release", "channel", "share", "shown_state", "halt_reason"]}),
         ("Details", {"fields": ["release_counter", "salt", "started", "state_changed_at"]}),
     ]
     add_fieldsets: ClassVar = [(None, {"fields": ["release", "channel", "basis_points"]})]
     actions_detail: ClassVar = ["widen", "halt"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Rollout | None = None) -> Any:
-        return self.fieldsets if obj else self.add_fieldsets
+        return said_only(self.fieldsets, obj, "halt_reason") if obj else self.add_fieldsets
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "release":
@@ -333,10 +340,6 @@ class RolloutAdmin(OperatedAdmin):
     @display(description="State", label=COLOURS)
     def shown_state(self, rollout: Rollout) -> str:
         return rollout.state
-
-    @display(description="Halted because")
-    def shown_reason(self, rollout: Rollout) -> SafeString:
-        return block(rollout.halt_reason)
 
     @action(
         description="Widen",

@@ -85,6 +85,20 @@ def block(text: str) -> SafeString:
     )
 
 
+def link(url: str, text: str) -> SafeString:
+    """A link that looks like one."""
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, text)
+
+
+def said_only(fieldsets: Any, row: Model | None, *optional: str) -> list[tuple[Any, dict[str, Any]]]:
+    """Fieldsets without the optional fields that are empty in this row."""
+    empty = {name for name in optional if not getattr(row, name, None)}
+    return [
+        (title, {**options, "fields": [name for name in options["fields"] if name not in empty]})
+        for title, options in fieldsets
+    ]
+
+
 def document(value: Any) -> SafeString:
     """A JSON document, indented."""
     return block(json.dumps(value, indent=2, ensure_ascii=False))

@@ -7,12 +7,12 @@ from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from mobile_models.admin_base import OperatedAdmin, bar, block
+from mobile_models.admin_base import OperatedAdmin, bar, block, link
 from packager import recipes
 from packager.jobs import services
 from packager.jobs.errors import JobError
@@ -50,7 +50,7 @@ class PackagingJobAdmin(OperatedAdmin):
         "title",
         "shown_state",
         "shown_progress",
-        "stage",
+        "doing",
         "made",
         "requested_by",
         "created",
@@ -100,6 +100,12 @@ class PackagingJobAdmin(OperatedAdmin):
     def shown_progress(self, job: PackagingJob) -> SafeString:
         return bar(job.progress, f"{job.progress} %")
 
+    @display(description="Doing")
+    def doing(self, job: PackagingJob) -> str:
+        return (
+            Truncator(job.message if job.state == PackagingJob.State.FAILED else job.stage).chars(60) or "–"
+        )
+
     @display(description="Message")
     def shown_message(self, job: PackagingJob) -> str:
         return job.message or "–"
@@ -109,9 +115,9 @@ class PackagingJobAdmin(OperatedAdmin):
         if job.bundle is None:
             return "–"
         url = reverse("admin:mobile_models_bundle_change", args=[job.bundle.pk])
-        return format_html('<a href="{}">{}</a>', url, job.bundle)
+        return link(url, str(job.bundle))
 
-    @display(description="Log")
+    @display(description="Latest lines")
     def shown_log(self, job: PackagingJob) -> SafeString:
         return block(job.log)
 
