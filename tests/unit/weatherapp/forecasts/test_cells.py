@@ -30,13 +30,18 @@ shares = st.floats(0, 1)
 
 @given(st.integers(-70, 69), st.integers(-180, 179), shares, shares, st.floats(0, 360), st.floats(0, 0.999))
 def test_no_station_in_reach_of_a_point_of_the_cell_is_left_out(south, west, up, right, bearing, share):
-    # A station so far from a point of the cell, in that direction; close enough on this scale without a sphere.
+    # A station so far from a point of the cell, in that direction; flat is close enough on this scale.
     degrees = np.rad2deg(REACH_KM * share / 6371)
     latitude = south + up + degrees * np.cos(np.deg2rad(bearing))
     longitude = west + right + degrees * np.sin(np.deg2rad(bearing)) / np.cos(np.deg2rad(latitude))
     assume(great_circle_km(south + up, west + right, latitude, longitude) < REACH_KM)
     longitude = (longitude + 180) % 360 - 180
     assert stations_for(Cell(south, west), np.array([latitude]), np.array([longitude])).tolist() == [0]
+
+
+@pytest.mark.parametrize(("up", "right"), [(1 + 1.34, 0.5), (-1.34, 0.5), (0.5, 1 + 1.34), (0.5, -1.34)])
+def test_stations_beside_the_middle_of_every_edge_come_along(up, right):
+    assert len(stations_for(Cell(0, 20), np.array([up]), np.array([20 + right]))) == 1
 
 
 def test_far_stations_are_left_out():
