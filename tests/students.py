@@ -1,4 +1,4 @@
-"""A small lead decoder with random weights, weather-like inputs for it, and its artifacts, each converted once."""
+"""A small lead decoder with random weights, inputs like weather, and its artifacts, each converted once."""
 
 import atexit
 import gc

@@ -23,7 +23,7 @@ from packager.contract import canonical_json, read_contract
 from packager.errors import ConversionFailed, PackagerError
 from packager.types import Tensors
 
-TARGETS = ("tflite", "coreml")
+TARGETS = {"tflite": {"quantization", "batch"}, "coreml": {"weights"}}
 COMMAND = (sys.executable, "-m", "packager.export.isolated")
 ROOT = Path(__file__).resolve().parents[2]
 TAIL_CHARACTERS = 1500
@@ -62,14 +62,24 @@ def convert(request: ConversionRequest) -> dict[str, Any]:
     Raises:
         ConversionFailed: the converter refused the model, died, or took too long; nothing was written.
     """
-    if request.target not in TARGETS:
-        raise ConversionFailed(f"Target {request.target!r} is not known; choose one of {', '.join(TARGETS)}.")
+    _check(request)
     request.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=request.output.parent, prefix=".converting-") as name:
         folder = Path(name)
         facts = _run(request, folder)
         _replace(folder / request.output.name, request.output)
     return facts
+
+
+def _check(request: ConversionRequest) -> None:
+    if request.target not in TARGETS:
+        raise ConversionFailed(f"Target {request.target!r} is not known; choose one of {', '.join(TARGETS)}.")
+    unknown = sorted(set(request.options) - TARGETS[request.target])
+    if unknown:
+        raise ConversionFailed(
+            f"Options {', '.join(unknown)} are not known to target {request.target}; "
+            f"it takes {', '.join(sorted(TARGETS[request.target]))}."
+        )
 
 
 def _run(request: ConversionRequest, folder: Path) -> dict[str, Any]:
@@ -165,19 +175,14 @@ def _export(request: dict[str, Any]) -> dict[str, Any]:
     model = load_student(Path(request["student"]))
     contract = read_contract(Path(request["contract"]))
     output, options = Path(request["output"]), dict(request["options"])
-    try:
-        if request["target"] == "coreml":
-            from packager.export.coreml import export_coreml
+    if request["target"] == "coreml":
+        from packager.export.coreml import export_coreml
 
-            return export_coreml(model, contract, output, **options)
-        from packager.export.tflite import export_tflite
+        return export_coreml(model, contract, output, **options)
+    from packager.export.tflite import export_tflite
 
-        calibration = _read_tensors(request["calibration"])
-        return export_tflite(model, contract, output, calibration=calibration, **options)
-    except TypeError as error:
-        raise ConversionFailed(
-            f"Options {sorted(options)} do not fit target {request['target']}: {error}."
-        ) from error
+    calibration = _read_tensors(request["calibration"])
+    return export_tflite(model, contract, output, calibration=calibration, **options)
 
 
 def _read_tensors(path: str | None) -> Tensors | None:

@@ -6,6 +6,7 @@ Inputs and outputs stay float32 in physical units, whatever the scheme. See
 """
 
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,19 +67,27 @@ def export_tflite(
         raise ConversionFailed(
             f"TFLite quantization {quantization!r} is not known; choose one of {', '.join(QUANTIZATIONS)}."
         )
+    cases = check_inputs(contract, calibration) if calibration else 0
+    if quantization == "w8a8" and not cases:
+        raise ConversionFailed(
+            "Static int8 needs calibration inputs; give a few hundred representative cases."
+        )
     content = convert_float(model, contract, batch=batch)
-    if quantization == "fp16":
-        content = _quantize(content, _fp16_recipe(), {})
-    elif quantization == "w8a8":
-        content = _quantize_static(content, contract, calibration)
+    with warnings.catch_warnings():
+        # LiteRT warns that keeping every tensor costs memory; the quantizer does it to see their ranges.
+        warnings.simplefilter("ignore", UserWarning)
+        if quantization == "fp16":
+            content = _quantize(content, _fp16_recipe(), {})
+        elif quantization == "w8a8" and calibration:
+            content = _quantize_static(content, contract, calibration)
     facts = _facts(content, quantization)
     if quantization in COMPRESSED_TYPES and COMPRESSED_TYPES[quantization] not in facts["tensors"]:
         raise ConversionFailed(
             f"Nothing was compressed by {quantization}: no layer's name starts with `body_`. "
             "Name the layers of the body so."
         )
-    if quantization == "w8a8" and calibration is not None:
-        facts["calibration_cases"] = check_inputs(contract, calibration)
+    if quantization == "w8a8":
+        facts["calibration_cases"] = cases
     path.write_bytes(content)
     return facts
 
@@ -113,11 +122,7 @@ def _fp16_recipe() -> list[dict[str, Any]]:
     return manager.get_quantization_recipe()  # type: ignore[no-any-return]
 
 
-def _quantize_static(content: bytes, contract: Contract, calibration: Tensors | None) -> bytes:
-    if calibration is None or not check_inputs(contract, calibration):
-        raise ConversionFailed(
-            "Static int8 needs calibration inputs; give a few hundred representative cases."
-        )
+def _quantize_static(content: bytes, contract: Contract, calibration: Tensors) -> bytes:
     rules = recipe.static_wi8_ai8()
     for rule in rules:
         rule["regex"] = BODY

@@ -119,7 +119,7 @@ def test_an_unknown_operation_is_refused_by_name(package):
         next(operation for operation in block.operations if operation.type == "conv").type = "lstm"
 
     edit(package, replace)
-    with pytest.raises(ArtifactRefused, match="Operations lstm have no kernel here.*softmax"):
+    with pytest.raises(ArtifactRefused, match=r"Operations lstm have no kernel here.*softmax"):
         open_runtime(package, "coreml")
 
 
