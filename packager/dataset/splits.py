@@ -70,11 +70,11 @@ def block_of(hour: IntArray) -> IntArray:
 def windows_of_split(dataset: Dataset, first_row: IntArray, length: int, split: Split) -> BoolArray:
     """Which windows belong to a split.
 
-    A window of a training station belongs to a split when all its hours, history and leads, lie in that
-    split's kind of block: no hour is shared between splits, not even as history. Windows across a border
-    belong to none. A window of a held-out station belongs to `unseen_station`; but if a station within 150 km
-    that trains has an hour in common with it, only when it lies in blocks of the unseen period, which no
-    training window touches.
+    Every window of a held-out station belongs to `unseen_station`. A window of another station belongs to a
+    split when all its hours, history and leads, lie in that split's kind of block: no hour is shared between
+    splits, not even as history. Windows across a border belong to none. Nor do windows for training or early
+    stopping that share an hour with a held-out station within 150 km: neighbours see the same weather, and a
+    model that learned one hour of New York at one airport would know the answer at the next.
 
     Args:
         dataset: the rows.
@@ -87,14 +87,12 @@ def windows_of_split(dataset: Dataset, first_row: IntArray, length: int, split: 
     """
     held_out = np.isin(dataset.station[first_row], held_out_indexes(dataset))
     if split is Split.UNSEEN_STATION:
-        seen_nearby = _seen_nearby(dataset, first_row, length)
-        return held_out & (~seen_nearby | _lies_in(UNSEEN_PERIOD_BLOCK, dataset, first_row, length))
-    kinds = {
-        Split.TRAIN: OPEN,
-        Split.UNSEEN_PERIOD: UNSEEN_PERIOD_BLOCK,
-        Split.EARLY_STOPPING: EARLY_STOPPING_BLOCK,
-    }
-    return ~held_out & _lies_in(kinds[split], dataset, first_row, length)
+        return np.asarray(held_out)
+    if split is Split.UNSEEN_PERIOD:
+        return ~held_out & _lies_in(UNSEEN_PERIOD_BLOCK, dataset, first_row, length)
+    kind = OPEN if split is Split.TRAIN else EARLY_STOPPING_BLOCK
+    tells = _shares_hours_with_held_out(dataset, first_row, length)
+    return ~held_out & ~tells & _lies_in(kind, dataset, first_row, length)
 
 
 def held_out_indexes(dataset: Dataset) -> IntArray:
@@ -115,14 +113,16 @@ def great_circle_kilometres(
     return float(2 * EARTH_RADIUS_KILOMETRES * np.arcsin(np.sqrt(half)))
 
 
-def training_neighbours(dataset: Dataset, index: int) -> IntArray:
-    """Positions of the stations within 150 km of a station that are not held out themselves."""
-    here, held_out = dataset.stations[index], set(held_out_indexes(dataset).tolist())
+def held_out_neighbours(dataset: Dataset, index: int) -> IntArray:
+    """Positions of the held-out stations within 150 km of a station, itself left out."""
+    here = dataset.stations[index]
     near = [
         other
-        for other, there in enumerate(dataset.stations)
-        if other not in held_out
-        and great_circle_kilometres(here.latitude, here.longitude, there.latitude, there.longitude)
+        for other in held_out_indexes(dataset).tolist()
+        if other != index
+        and great_circle_kilometres(
+            here.latitude, here.longitude, dataset.stations[other].latitude, dataset.stations[other].longitude
+        )
         <= NEIGHBOUR_KILOMETRES
     ]
     return np.asarray(near, dtype=np.int64)
@@ -134,13 +134,13 @@ def _lies_in(kind: int, dataset: Dataset, first_row: IntArray, length: int) -> B
     return np.asarray(counted[first_row + length] - counted[first_row] == length)
 
 
-def _seen_nearby(dataset: Dataset, first_row: IntArray, length: int) -> BoolArray:
-    """Whether any hour of a held-out station's window was also observed at a training station nearby."""
-    seen = np.zeros(len(first_row), dtype=bool)
+def _shares_hours_with_held_out(dataset: Dataset, first_row: IntArray, length: int) -> BoolArray:
+    """Whether any hour of a window was also observed at a held-out station nearby."""
+    shares = np.zeros(len(first_row), dtype=bool)
     station = dataset.station[first_row]
-    for index in held_out_indexes(dataset):
-        near = np.unique(dataset.hour[np.isin(dataset.station, training_neighbours(dataset, int(index)))])
+    for index in np.unique(station):
+        near = np.unique(dataset.hour[np.isin(dataset.station, held_out_neighbours(dataset, int(index)))])
         mine = station == index
         start = dataset.hour[first_row[mine]]
-        seen[mine] = np.searchsorted(near, start + length) > np.searchsorted(near, start)
-    return seen
+        shares[mine] = np.searchsorted(near, start + length) > np.searchsorted(near, start)
+    return shares

@@ -67,9 +67,9 @@ class LeadFeatures(layers.Layer):
 
 
 class SameHourYesterday(layers.Layer):
-    """(hour, 1, feature) → (lead, 1, 2 × feature): the observations 24 h before the valid time, and the latest ones.
+    """(hour, 1, feature) → (lead, 1, 5 × feature): the observations 23, 24, 25 and 48 h before the valid time, and the latest.
 
-    Leads past a day take the same hour of the last day that was observed.
+    Leads past a day take the same hours of the last days that were observed.
     """
 
     def __init__(self, lead_hours: int, **kwargs: Any) -> None:
@@ -77,11 +77,54 @@ class SameHourYesterday(layers.Layer):
         self.leads = lead_hours
 
     def call(self, history: Any) -> Any:
-        days = -(-self.leads // HOURS_PER_DAY)
-        last_day = history[:, -HOURS_PER_DAY:]
-        yesterday = tf.concat([last_day] * days, axis=1)[:, : self.leads]
+        hours = history.shape[1]
+        first = hours - HOURS_PER_DAY
+        following = tf.concat([history[:, first + 1 :], history[:, first : first + 1]], axis=1)
+        days = [
+            following,
+            history[:, first:],
+            history[:, first - 1 : hours - 1],
+            history[:, first - HOURS_PER_DAY : first],
+        ]
+        day = tf.concat(days, axis=-1)
+        repeated = tf.concat([day] * -(-self.leads // HOURS_PER_DAY), axis=1)[:, : self.leads]
         latest = history[:, -1:] * np.ones((1, self.leads, 1, 1), np.float32)
-        return tf.concat([yesterday, latest], axis=-1)
+        return tf.concat([repeated, latest], axis=-1)
+
+
+class RegressionFeatures(layers.Layer):
+    """History, site and clock → (feature,): everything linear, and some recent hours times the clock.
+
+    The products let a linear model say that a warm anomaly at dawn decays in another way than one at noon.
+    """
+
+    RECENT = (1, 4, 7, 13, 25)
+
+    def call(self, inputs: Any) -> Any:
+        history, site, clock = inputs
+        hours, width = history.shape[1], history.shape[3]
+        recent = tf.concat([history[:, hours - back, 0, : width // 2] for back in self.RECENT], axis=-1)
+        products = [recent * clock[:, index : index + 1] for index in range(clock.shape[-1])]
+        flat = tf.reshape(history, (-1, hours * width))
+        return tf.concat([flat, site, clock, *products], axis=-1)
+
+
+class AddRegression(layers.Layer):
+    """Add the regression's (lead × 5,) differences to the anchors of temperature, dew point, pressure and wind."""
+
+    TARGETS = ("temperature", "dew_point", "pressure_msl", "wind_u", "wind_v")
+
+    def call(self, inputs: Any) -> Any:
+        anchors, flat = inputs
+        leads = anchors["dew_point"].shape[1]
+        change = tf.reshape(flat, (-1, leads, len(self.TARGETS)))
+        wind = anchors["wind"] + change[:, :, 3:5]
+        return anchors | {
+            "temperature": anchors["temperature"] + change[:, :, 0:1],
+            "dew_point": anchors["dew_point"] + change[:, :, 1],
+            "pressure_msl": anchors["pressure_msl"] + change[:, :, 2],
+            "wind": wind,
+        }
 
 
 class ContextPerLead(layers.Layer):

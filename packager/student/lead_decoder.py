@@ -19,6 +19,7 @@ from tf_keras import layers
 
 from packager.contract import Contract, Output
 from packager.student.layers import (
+    AddRegression,
     Anchors,
     ContextPerLead,
     Denormalise,
@@ -26,6 +27,7 @@ from packager.student.layers import (
     NormaliseHistory,
     NormaliseSite,
     OrderedQuantiles,
+    RegressionFeatures,
     SameHourYesterday,
 )
 from packager.student.normalisation import Normalisation
@@ -38,6 +40,8 @@ class LeadDecoderConfig:
     Attributes:
         channels: of the convolutions over the history.
         context: width of the dense context.
+        regression: start from a fitted linear regression (`packager.teacher.regression`): large, for servers.
+        linear: width of the linear summary of the history.
         per_lead: numbers that the context gives each lead.
         hidden: widths of the layers shared by all leads.
         seed: of the weights' initial values.
@@ -46,6 +50,8 @@ class LeadDecoderConfig:
     channels: int = 64
     context: int = 128
     per_lead: int = 8
+    linear: int = 32
+    regression: bool = False
     hidden: tuple[int, ...] = (128, 128)
     seed: int = 1
 
@@ -72,9 +78,14 @@ def build_lead_decoder(
     history = NormaliseHistory(normalisation, name="head_history")([inputs["history"], inputs["history_mask"]])
     site = NormaliseSite(name="head_site")(inputs["site"])
     context = _encoder(history, site, inputs["clock"], config)
-    features = _lead_features(context, history, site, inputs["clock"], contract, config)
-    decoded = _decoder(features, config)
     anchors = Anchors(contract, name="tail_anchors")(history)
+    features, own, shared = _lead_features(context, history, site, inputs["clock"], contract, config)
+    if config.regression:
+        change = _regression(history, site, inputs["clock"], contract)
+        anchors = AddRegression(name="tail_add_regression")([anchors, change])
+        per_lead = layers.Reshape((contract.lead_hours, 1, -1), name="body_regression_shape")(change)
+        features = layers.Concatenate(name="body_features_and_regression")([features, per_lead])
+    decoded = _decoder((features, own, shared), config)
     outputs = {
         spec.name: _output(spec, decoded, anchors, normalisation, contract.lead_hours) for spec in contract.outputs
     }
@@ -82,48 +93,53 @@ def build_lead_decoder(
 
 
 def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
-    """History (hour, 1, channel) → context (width,): residual dilated convolutions, then the time axis is halved thrice."""
+    """History (hour, 1, channel) → context (width,): residual dilated convolutions that halve the time axis thrice.
+
+    Beside them a linear summary of the whole history: what a regression would use, which convolutions learn slowly.
+    """
     x = layers.Conv2D(config.channels, (3, 1), padding="same", activation="relu", name="body_conv0")(history)
-    for index, dilation in enumerate((1, 2, 4), start=1):
-        y = layers.Conv2D(
-            config.channels,
-            (3, 1),
-            padding="same",
-            dilation_rate=(dilation, 1),
-            activation="relu",
-            name=f"body_conv{index}",
-        )(x)
+    for index in (1, 2, 3):
+        y = layers.Conv2D(config.channels, (3, 1), padding="same", activation="relu", name=f"body_conv{index}")(x)
         x = layers.Add(name=f"body_add{index}")([x, y])
-        x = layers.MaxPooling2D((2, 1), name=f"body_pool{index}")(x)
+        x = layers.AveragePooling2D((2, 1), name=f"body_pool{index}")(x)
     flat = layers.Flatten(name="body_flatten")(x)
-    latest = layers.Flatten(name="body_latest")(layers.Cropping2D(((history.shape[1] - 1, 0), (0, 0)))(history))
-    everything = layers.Concatenate(name="body_gather")([flat, latest, site, clock])
-    return layers.Dense(config.context, activation="relu", name="body_context")(everything)
+    linear = layers.Dense(config.linear, use_bias=False, name="body_linear")(
+        layers.Flatten(name="body_flat_history")(history)
+    )
+    everything = layers.Concatenate(name="body_gather")([flat, linear, site, clock])
+    context = layers.Dense(config.context, activation="relu", name="body_context")(everything)
+    return layers.Concatenate(name="body_context_and_linear")([context, linear])
 
 
 def _lead_features(
     context: Any, history: Any, site: Any, clock: Any, contract: Contract, config: LeadDecoderConfig
 ) -> Any:
-    """What is known of each lead: (lead, 1, feature)."""
+    """What is known of each lead: (lead, 1, feature), and what all leads share: (1, 1, feature)."""
     leads = contract.lead_hours
     own = layers.Dense(leads * config.per_lead, name="body_per_lead")(context)
     own = layers.Reshape((leads, 1, config.per_lead), name="body_per_lead_shape")(own)
     known = LeadFeatures(leads, name="head_leads")([clock, site])
     yesterday = SameHourYesterday(leads, name="head_yesterday")(history)
-    return layers.Concatenate(name="body_features")([own, known, yesterday]), ContextPerLead(name="body_broadcast")(
-        layers.Dense(config.hidden[0], name="body_context_to_hidden")(context)
-    )
+    shared = layers.Dense(config.hidden[0], name="body_context_to_hidden")(context)
+    features = layers.Concatenate(name="body_features")([own, known, yesterday])
+    return features, own, ContextPerLead(name="body_broadcast")(shared)
 
 
-def _decoder(features: tuple[Any, Any], config: LeadDecoderConfig) -> Any:
-    per_lead, shared = features
+def _regression(history: Any, site: Any, clock: Any, contract: Contract) -> Any:
+    features = RegressionFeatures(name="head_regression_features")([history, site, clock])
+    width = contract.lead_hours * len(AddRegression.TARGETS)
+    return layers.Dense(width, kernel_initializer="zeros", trainable=False, name="body_regression")(features)
+
+
+def _decoder(features: tuple[Any, Any, Any], config: LeadDecoderConfig) -> Any:
+    per_lead, own, shared = features
     x = layers.Conv2D(config.hidden[0], 1, name="body_decode0")(per_lead)
     x = layers.Add(name="body_decode0_add")([x, shared])
     x = layers.ReLU(name="body_decode0_relu")(x)
     for index, width in enumerate(config.hidden[1:], start=1):
         y = layers.Conv2D(width, 1, activation="relu", name=f"body_decode{index}")(x)
         x = layers.Add(name=f"body_decode{index}_add")([x, y]) if width == x.shape[-1] else y
-    return x
+    return layers.Concatenate(name="body_decoded")([x, own])
 
 
 def _output(spec: Output, decoded: Any, anchors: dict[str, Any], normalisation: Normalisation, leads: int) -> Any:

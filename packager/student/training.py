@@ -32,6 +32,8 @@ class TrainingOptions:
         weight_decay: of AdamW.
         patience: epochs without a better early-stopping loss before training ends.
         hide_hours: share of the cases whose oldest observations are hidden, as after a station's outage.
+        site_blur: standard deviation of the noise on latitude (degrees), longitude (degrees) and elevation (m).
+        season_blur: of the noise on the day of the year, days.
         seed: of the order of cases and of what is hidden.
     """
 
@@ -41,6 +43,8 @@ class TrainingOptions:
     weight_decay: float = 1e-2
     patience: int = 4
     hide_hours: float = 0.15
+    site_blur: tuple[float, float, float] = (3.0, 6.0, 200.0)
+    season_blur: float = 15.0
     seed: int = 1
 
 
@@ -92,7 +96,7 @@ def train(
     best: list[FloatArray] = model.get_weights()
     for epoch in range(options.epochs):
         order = rng.permutation(cases)[: cases // options.batch * options.batch].reshape(-1, options.batch)
-        trained = trainer.epoch(_hidden(inputs, rng, options.hide_hours), targets, order)
+        trained = trainer.epoch(_augmented(inputs, rng, options), targets, order)
         with trainer.averaged_weights():
             losses.append(_mean_loss(model, stopping_inputs, stopping_targets, stopping_loss))
             if losses[-1] <= min(losses):
@@ -118,7 +122,7 @@ class _Trainer:
         )
         optimizer = tf_keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, clipnorm=1.0)
 
-        @tf.function(jit_compile=True)
+        @tf.function
         def gradients(inputs: dict[str, Any], targets: dict[str, Any]) -> Any:
             with tf.GradientTape() as tape:
                 value = loss(model(inputs, training=True), targets)
@@ -165,13 +169,31 @@ class _Swapped:
             weight.assign(value)
 
 
-def _hidden(inputs: Tensors, rng: np.random.Generator, share: float) -> Tensors:
-    """Hide the oldest hours of some cases: a station that was down, or a replay that begins with its month."""
+def _augmented(inputs: Tensors, rng: np.random.Generator, options: TrainingOptions) -> Tensors:
+    """Make it harder to know a training window by heart.
+
+    The oldest hours of some cases are hidden: a station that was down, or a replay that begins with its month. Site and season
+    are blurred: exact, they name one station and one week, and the network would recall its weather instead of forecasting.
+    """
     mask = inputs["history_mask"]
     cases, hours = mask.shape[:2]
-    first = np.where(rng.random(cases) < share, rng.integers(0, hours - 1, cases), 0)
+    first = np.where(rng.random(cases) < options.hide_hours, rng.integers(0, hours - 1, cases), 0)
     keep = (np.arange(hours)[None, :] >= first[:, None]).astype(np.float32)[..., None]
-    return inputs | {"history_mask": mask * keep, "history": inputs["history"] * keep}
+    return inputs | {
+        "history_mask": mask * keep,
+        "history": inputs["history"] * keep,
+        "site": inputs["site"] + (rng.standard_normal((cases, 3)) * options.site_blur).astype(np.float32),
+        "clock": _season_blurred(inputs["clock"], rng, options.season_blur),
+    }
+
+
+def _season_blurred(clock: FloatArray, rng: np.random.Generator, days: float) -> FloatArray:
+    angle = rng.standard_normal(len(clock)) * days * 2 * np.pi / 365.25
+    sine, cosine = np.sin(angle), np.cos(angle)
+    blurred = clock.copy()
+    blurred[:, 0] = clock[:, 0] * cosine + clock[:, 1] * sine
+    blurred[:, 1] = clock[:, 1] * cosine - clock[:, 0] * sine
+    return blurred
 
 
 def _mean_loss(model: tf_keras.Model, inputs: Tensors, targets: Tensors, loss: Loss, batch: int = 512) -> float:

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from mobile_models import services, verification
-from mobile_models.models import Release, Rollout
+from mobile_models.models import Channel, Release, Rollout
 from packager import recipes
 from packager.jobs.lease import Lease, claim_job
 from packager.jobs.models import PackagingJob
@@ -159,7 +159,8 @@ def test_bundles_and_channels_are_shown(page, bundles):
     expect(page.get_by_text(bundles[0].sha256).first).to_be_visible()
     open_page(page, "channel", "changelist")
     expect(page.get_by_text("100 %")).to_be_visible()
-    open_page(page, "channel", "change", 1)
+    open_page(page, "channel", "change", Channel.objects.get(name="stable").pk)
+    expect(page.get_by_text("100 %")).to_be_visible()
     open_page(page, "rollout", "add")
 
 

@@ -236,6 +236,7 @@ def test_a_range_behind_the_end_says_where_the_end_is(blob, content):
     response = blob(Range=f"bytes={len(content)}-")
     assert_problem(response, 416, f"{len(content)} bytes")
     assert response["Content-Range"] == f"bytes */{len(content)}"
+    assert response["Vary"] == "Accept-Encoding"
 
 
 def test_head_says_what_get_would_send(blob, content):

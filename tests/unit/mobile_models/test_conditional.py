@@ -52,7 +52,7 @@ def test_what_is_malformed_or_several_is_ignored(header):
 def test_a_range_without_a_byte_says_how_many_there_are(header):
     with pytest.raises(RangeNotSatisfiable) as caught:
         parse_range(header, 100)
-    assert caught.value.headers == {"Content-Range": "bytes */100"}
+    assert caught.value.headers["Content-Range"] == "bytes */100"
 
 
 @given(st.integers(1, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))

@@ -12,8 +12,8 @@ from packager.dataset.splits import (
     Split,
     block_of,
     great_circle_kilometres,
+    held_out_neighbours,
     parse_split,
-    training_neighbours,
     windows_of_split,
 )
 from tests.unit.packager.dataset.small import make_dataset
@@ -69,31 +69,29 @@ def hours_covered(dataset, starts):
     return set((dataset.hour[starts][:, None] + np.arange(LENGTH)).ravel().tolist())
 
 
-def test_a_held_out_station_with_a_training_neighbour_is_scored_only_in_held_out_blocks():
+def test_hours_that_a_held_out_station_shares_with_a_neighbour_train_nothing():
     hours = hours_of_year(2013)
     dataset = make_dataset(len(hours), start=int(hours[0]), stations=pair(1.0))
     starts = starts_of(dataset)
-    chosen = starts[windows_of_split(dataset, starts, LENGTH, Split.UNSEEN_STATION)]
-    trained = starts[windows_of_split(dataset, starts, LENGTH, Split.TRAIN)]
-    stopped = starts[windows_of_split(dataset, starts, LENGTH, Split.EARLY_STOPPING)]
-    assert (dataset.station[chosen] == 0).all()
-    assert (block_of(np.array(sorted(hours_covered(dataset, chosen)))) == UNSEEN_PERIOD_BLOCK).all()
-    assert not hours_covered(dataset, chosen) & hours_covered(dataset, trained)
-    assert not hours_covered(dataset, chosen) & hours_covered(dataset, stopped)
+    for split in (Split.TRAIN, Split.EARLY_STOPPING):
+        assert not windows_of_split(dataset, starts, LENGTH, split).any()
+    assert windows_of_split(dataset, starts, LENGTH, Split.UNSEEN_STATION).sum() == len(hours) - LENGTH + 1
+    assert windows_of_split(dataset, starts, LENGTH, Split.UNSEEN_PERIOD).any()
 
 
-def test_a_held_out_station_without_a_neighbour_is_scored_at_every_time():
-    dataset = make_dataset(1000, stations=pair(2.0))
+def test_a_station_farther_than_150_km_trains_at_the_same_time():
+    hours = hours_of_year(2013)
+    dataset = make_dataset(len(hours), start=int(hours[0]), stations=pair(2.0))
     starts = starts_of(dataset)
-    chosen = windows_of_split(dataset, starts, LENGTH, Split.UNSEEN_STATION)
-    assert chosen.sum() == 1000 - LENGTH + 1
+    assert windows_of_split(dataset, starts, LENGTH, Split.TRAIN).any()
 
 
-def test_a_neighbour_at_another_time_hides_nothing():
-    dataset = make_dataset(1000, stations=pair(1.0))
-    dataset.hour[1000:] += 10_000
+def test_a_neighbour_trains_on_hours_that_the_held_out_station_does_not_have():
+    hours = hours_of_year(2013)
+    dataset = make_dataset(len(hours), start=int(hours[0]), stations=pair(1.0))
+    dataset.hour[len(hours) :] += 20_000
     starts = starts_of(dataset)
-    assert windows_of_split(dataset, starts, LENGTH, Split.UNSEEN_STATION).sum() == 1000 - LENGTH + 1
+    assert windows_of_split(dataset, starts, LENGTH, Split.TRAIN).any()
 
 
 @pytest.fixture(scope="module")
@@ -142,13 +140,18 @@ def test_held_out_stations_are_never_seen_through_a_neighbour(reference, referen
     for station_id in HELD_OUT_STATIONS:
         index = reference.station_index(station_id)
         mine = scored[reference.station[scored] == index]
-        near = np.isin(reference.station, training_neighbours(reference, index))
-        seen = set(reference.hour[near & used].tolist())
+        here = reference.stations[index]
+        near = [
+            other
+            for other, there in enumerate(reference.stations)
+            if great_circle_kilometres(here.latitude, here.longitude, there.latitude, there.longitude) <= 150
+        ]
+        seen = set(reference.hour[np.isin(reference.station, near) & used].tolist())
         assert len(mine) > 500
         assert not hours_covered(reference, mine) & seen
 
 
-def test_la_guardia_has_training_neighbours_and_oklahoma_city_none(reference):
-    near = training_neighbours(reference, reference.station_index("nyc-LGA"))
-    assert {"nyc-JFK", "nyc-EWR"} <= {reference.stations[index].id for index in near}
-    assert len(training_neighbours(reference, reference.station_index("tmy3-723530"))) == 0
+def test_kennedy_is_a_neighbour_of_la_guardia_and_miami_of_nobody(reference):
+    near = held_out_neighbours(reference, reference.station_index("nyc-JFK"))
+    assert [reference.stations[index].id for index in near] == ["nyc-LGA"]
+    assert len(held_out_neighbours(reference, reference.station_index("tmy3-722020"))) == 0
