@@ -73,8 +73,10 @@ class RangeNotSatisfiable(DeliveryError):
             f"No byte lies in this range; the representation has {size} bytes, 0 to {size - 1}. "
             "Ask for a range that starts within them."
         )
-        self.headers = {"Content-Range": f"bytes */{size}"}
+        self.headers = {"Content-Range": f"bytes */{size}", "Vary": "Accept-Encoding"}
 
 
 class PreconditionFailed(DeliveryError):
     """The representation is not the one that If-Match names."""
+
+    headers: Mapping[str, str] = {"Vary": "Accept-Encoding"}

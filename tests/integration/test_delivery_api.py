@@ -46,10 +46,15 @@ def content(bundle):
 
 @pytest.fixture
 def blob(client, bundle):
-    def get(method="get", **headers):
-        return getattr(client, method)(reverse("blob", args=[bundle.sha256]), headers=headers)
+    answers = []
 
-    return get
+    def get(method="get", **headers):
+        answers.append(getattr(client, method)(reverse("blob", args=[bundle.sha256]), headers=headers))
+        return answers[-1]
+
+    yield get
+    for response in answers:
+        response.close()
 
 
 def resolve(client, **query):
@@ -164,7 +169,7 @@ def test_the_catalog_lists_every_bundle_on_offer(client, release):
         "tflite_w8a8",
     ]
     for bundle in listed["bundles"]:
-        assert client.get(bundle["url"]).status_code == 200
+        assert len(body(client.get(bundle["url"]))) == bundle["size"]
 
 
 def test_the_models_name_their_contracts(client):
