@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonschema
 
@@ -69,6 +69,9 @@ class Output:
     def width(self) -> int:
         """Numbers per lead."""
         return self.shape[2] if len(self.shape) > 2 else 1  # noqa: PLR2004
+
+
+Named = TypeVar("Named", Input, Output)
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ def _check_consistency(contract: Contract) -> None:
             raise ContractInvalid(f"Contract: the levels of {out.name} must increase; they are {out.levels}.")
 
 
-def _by_name(specs: tuple[Any, ...], name: str) -> Any:
+def _by_name(specs: tuple[Named, ...], name: str) -> Named:
     for spec in specs:
         if spec.name == name:
             return spec

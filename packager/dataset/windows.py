@@ -44,14 +44,15 @@ class Windows:
         )
 
 
-def make_windows(dataset: Dataset, contract: Contract, *, stride: int, split: str) -> Windows:
+def make_windows(dataset: Dataset, contract: Contract, *, stride: int, split: str, offset: int = 0) -> Windows:
     """Cut the windows of one split.
 
     Args:
         dataset: the rows, after quality control.
         contract: says how many hours of history and leads, and the channels.
-        stride: init times are the hours since 1970 that it divides.
+        stride: init times are the hours since 1970 that leave `offset` when divided by it.
         split: "train", "early_stopping", "unseen_period" or "unseen_station".
+        offset: hours; other offsets give other windows of the same weather.
 
     Returns:
         Windows, sorted by station and init time. Each has a temperature in three quarters of its history and
@@ -63,7 +64,7 @@ def make_windows(dataset: Dataset, contract: Contract, *, stride: int, split: st
     """
     _check(contract, stride)
     length = contract.history_hours + contract.lead_hours
-    first_row = _window_starts(dataset, contract, stride)
+    first_row = _window_starts(dataset, contract, stride, offset)
     chosen = first_row[windows_of_split(dataset, first_row, length, parse_split(split))]
     chosen = chosen[_usable(dataset, chosen, contract)]
     init_row = chosen + contract.history_hours - 1
@@ -101,14 +102,14 @@ def _check(contract: Contract, stride: int) -> None:
         raise ValueError(f"Stride {stride} is not a positive number of hours.")
 
 
-def _window_starts(dataset: Dataset, contract: Contract, stride: int) -> IntArray:
+def _window_starts(dataset: Dataset, contract: Contract, stride: int, offset: int) -> IntArray:
     """First rows of all windows that stay in one segment and start from an init time on the stride."""
     length = contract.history_hours + contract.lead_hours
     if len(dataset) < length:
         return np.empty(0, dtype=np.int64)
     whole = dataset.segment[: len(dataset) - length + 1] == dataset.segment[length - 1 :]
     init_hour = dataset.hour[contract.history_hours - 1 : len(dataset) - contract.lead_hours]
-    return np.flatnonzero(whole & (init_hour % stride == 0))
+    return np.flatnonzero(whole & (init_hour % stride == offset % stride))
 
 
 def _usable(dataset: Dataset, first_row: IntArray, contract: Contract) -> BoolArray:

@@ -1,0 +1,17 @@
+"""Recipes: how each variant is made and what it must reach. The named ones are YAML files in `named/`."""
+
+from packager.recipes.profiles import PROFILES, Profile, get_profile
+from packager.recipes.recipe import Export, Gates, Recipe, parse_recipe, read_recipe, recipe_names, get_recipe
+
+__all__ = [
+    "PROFILES",
+    "Export",
+    "Gates",
+    "Profile",
+    "Recipe",
+    "get_profile",
+    "get_recipe",
+    "parse_recipe",
+    "read_recipe",
+    "recipe_names",
+]

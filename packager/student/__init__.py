@@ -37,7 +37,9 @@ def build(description: dict[str, Any]) -> Any:
     )
 
 
-def describe(kind: str, contract: Contract, normalisation: Normalisation, members: list[Any]) -> dict[str, Any]:
+def describe(
+    kind: str, contract: Contract, normalisation: Normalisation, members: list[Any]
+) -> dict[str, Any]:
     """What `build` needs: plain values, canonical."""
     return {
         "kind": kind,
@@ -65,7 +67,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     try:
         description: dict[str, Any] = json.loads((folder / "model.json").read_text())
     except (OSError, ValueError) as error:
-        raise ArtifactRefused(f"{folder.name} holds no readable model.json: {error}. Train the model again.") from error
+        raise ArtifactRefused(
+            f"{folder.name} holds no readable model.json: {error}. Train the model again."
+        ) from error
     return description
 
 
@@ -80,7 +84,9 @@ def load_student(folder: Path) -> Any:
         weights = [stored[name] for name in sorted(stored.files)]
     expected = [tuple(weight.shape) for weight in model.weights]
     if [weight.shape for weight in weights] != expected:
-        raise ArtifactRefused(f"The weights in {folder.name} do not fit its model.json. Train the model again.")
+        raise ArtifactRefused(
+            f"The weights in {folder.name} do not fit its model.json. Train the model again."
+        )
     model.set_weights(weights)
     return model
 

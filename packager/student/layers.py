@@ -50,10 +50,14 @@ class LeadFeatures(layers.Layer):
         lead = np.arange(1, lead_hours + 1)
         angle = 2 * np.pi * lead / HOURS_PER_DAY
         # sin(s + a) and cos(s + a) from sin s and cos s: one (2, lead × 2) matrix rotates the clock to every valid time.
-        rotation = np.stack([np.stack([np.cos(angle), -np.sin(angle)], -1), np.stack([np.sin(angle), np.cos(angle)], -1)])
+        rotation = np.stack(
+            [np.stack([np.cos(angle), -np.sin(angle)], -1), np.stack([np.sin(angle), np.cos(angle)], -1)]
+        )
         self.rotation = rotation.reshape(2, -1).astype(np.float32)
         scaled = lead / lead_hours
-        own = np.stack([scaled, np.exp(-lead / 3), np.exp(-lead / 12), (lead > HOURS_PER_DAY).astype(float)], -1)
+        own = np.stack(
+            [scaled, np.exp(-lead / 3), np.exp(-lead / 12), (lead > HOURS_PER_DAY).astype(float)], -1
+        )
         self.own = own[None].astype(np.float32)
 
     def call(self, inputs: Any) -> Any:

@@ -44,6 +44,8 @@ class LeadDecoderConfig:
         linear: width of the linear summary of the history.
         per_lead: numbers that the context gives each lead.
         hidden: widths of the layers shared by all leads.
+        dropout: share of the context and of the hidden numbers that training hides; a student, which learns from labels
+            without noise, needs none.
         seed: of the weights' initial values.
     """
 
@@ -52,6 +54,7 @@ class LeadDecoderConfig:
     per_lead: int = 8
     linear: int = 32
     regression: bool = False
+    dropout: float = 0.0
     hidden: tuple[int, ...] = (128, 128)
     seed: int = 1
 
@@ -75,7 +78,9 @@ def build_lead_decoder(
     """
     tf_keras.utils.set_random_seed(config.seed)
     inputs = {spec.name: layers.Input(spec.shape[1:], name=spec.name) for spec in contract.inputs}
-    history = NormaliseHistory(normalisation, name="head_history")([inputs["history"], inputs["history_mask"]])
+    history = NormaliseHistory(normalisation, name="head_history")(
+        [inputs["history"], inputs["history_mask"]]
+    )
     site = NormaliseSite(name="head_site")(inputs["site"])
     context = _encoder(history, site, inputs["clock"], config)
     anchors = Anchors(contract, name="tail_anchors")(history)
@@ -87,7 +92,8 @@ def build_lead_decoder(
         features = layers.Concatenate(name="body_features_and_regression")([features, per_lead])
     decoded = _decoder((features, own, shared), config)
     outputs = {
-        spec.name: _output(spec, decoded, anchors, normalisation, contract.lead_hours) for spec in contract.outputs
+        spec.name: _output(spec, decoded, anchors, normalisation, contract.lead_hours)
+        for spec in contract.outputs
     }
     return tf_keras.Model(inputs, outputs, name="lead_decoder")
 
@@ -99,7 +105,9 @@ def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> 
     """
     x = layers.Conv2D(config.channels, (3, 1), padding="same", activation="relu", name="body_conv0")(history)
     for index in (1, 2, 3):
-        y = layers.Conv2D(config.channels, (3, 1), padding="same", activation="relu", name=f"body_conv{index}")(x)
+        y = layers.Conv2D(
+            config.channels, (3, 1), padding="same", activation="relu", name=f"body_conv{index}"
+        )(x)
         x = layers.Add(name=f"body_add{index}")([x, y])
         x = layers.AveragePooling2D((2, 1), name=f"body_pool{index}")(x)
     flat = layers.Flatten(name="body_flatten")(x)
@@ -108,6 +116,7 @@ def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> 
     )
     everything = layers.Concatenate(name="body_gather")([flat, linear, site, clock])
     context = layers.Dense(config.context, activation="relu", name="body_context")(everything)
+    context = _dropout(context, config, "body_context_dropout")
     return layers.Concatenate(name="body_context_and_linear")([context, linear])
 
 
@@ -135,14 +144,17 @@ def _decoder(features: tuple[Any, Any, Any], config: LeadDecoderConfig) -> Any:
     per_lead, own, shared = features
     x = layers.Conv2D(config.hidden[0], 1, name="body_decode0")(per_lead)
     x = layers.Add(name="body_decode0_add")([x, shared])
-    x = layers.ReLU(name="body_decode0_relu")(x)
+    x = _dropout(layers.ReLU(name="body_decode0_relu")(x), config, "body_decode0_dropout")
     for index, width in enumerate(config.hidden[1:], start=1):
         y = layers.Conv2D(width, 1, activation="relu", name=f"body_decode{index}")(x)
         x = layers.Add(name=f"body_decode{index}_add")([x, y]) if width == x.shape[-1] else y
+    x = _dropout(x, config, "body_decoded_dropout")
     return layers.Concatenate(name="body_decoded")([x, own])
 
 
-def _output(spec: Output, decoded: Any, anchors: dict[str, Any], normalisation: Normalisation, leads: int) -> Any:
+def _output(
+    spec: Output, decoded: Any, anchors: dict[str, Any], normalisation: Normalisation, leads: int
+) -> Any:
     """One output of the contract from the decoded features; each has its own projection, hence its own int8 scale."""
     raw = layers.Conv2D(spec.width, 1, kernel_initializer=_small(), name=f"body_out_{spec.name}")(decoded)
     shape = (leads, spec.width) if len(spec.shape) > 2 else (leads,)  # noqa: PLR2004
@@ -154,6 +166,10 @@ def _output(spec: Output, decoded: Any, anchors: dict[str, Any], normalisation: 
         raw = OrderedQuantiles(spec.levels, name=f"tail_order_{spec.name}")(raw)
     anchor = anchors.get(spec.name)
     return Denormalise(spec, scale, name=spec.name)([raw, anchor] if anchor is not None else [raw])
+
+
+def _dropout(x: Any, config: LeadDecoderConfig, name: str) -> Any:
+    return layers.Dropout(config.dropout, name=name)(x) if config.dropout else x
 
 
 def _small() -> Any:

@@ -79,5 +79,7 @@ def measure_normalisation(inputs: Tensors, contract: Contract) -> Normalisation:
     for index, name in enumerate(names):
         if name in ("wind_u", "wind_v"):
             mean[index] = 0.0
-            std[index] = round(float(np.hypot(*(std[names.index(n)] for n in ("wind_u", "wind_v"))) / 2**0.5), 4)
+            std[index] = round(
+                float(np.hypot(*(std[names.index(n)] for n in ("wind_u", "wind_v"))) / 2**0.5), 4
+            )
     return Normalisation(names, tuple(mean), tuple(std))

@@ -42,7 +42,7 @@ class TrainingOptions:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     patience: int = 4
-    hide_hours: float = 0.15
+    hide_hours: float = 0.05
     site_blur: tuple[float, float, float] = (3.0, 6.0, 200.0)
     season_blur: float = 15.0
     seed: int = 1
@@ -102,8 +102,13 @@ def train(
             if losses[-1] <= min(losses):
                 best = model.get_weights()
         if not np.isfinite(losses[-1]):
-            raise TrainingFailed(f"The loss became {losses[-1]} in epoch {epoch + 1}. Lower the learning rate or clean the data.")
-        progress((epoch + 1) / options.epochs, f"epoch {epoch + 1}/{options.epochs}, loss {trained:.4f}, early-stopping loss {losses[-1]:.4f}")
+            raise TrainingFailed(
+                f"The loss became {losses[-1]} in epoch {epoch + 1}. Lower the learning rate or clean the data."
+            )
+        progress(
+            (epoch + 1) / options.epochs,
+            f"epoch {epoch + 1}/{options.epochs}, loss {trained:.4f}, early-stopping loss {losses[-1]:.4f}",
+        )
         if epoch - int(np.argmin(losses)) >= options.patience:
             break
     model.set_weights(best)
@@ -118,7 +123,11 @@ class _Trainer:
         self.average = [tf.Variable(weight) for weight in model.trainable_weights]
         self.steps_done = 0
         schedule = tf_keras.optimizers.schedules.CosineDecay(
-            options.learning_rate / 20, steps, alpha=0.2, warmup_target=options.learning_rate, warmup_steps=steps // 20 + 1
+            options.learning_rate / 20,
+            steps,
+            alpha=0.2,
+            warmup_target=options.learning_rate,
+            warmup_steps=steps // 20 + 1,
         )
         optimizer = tf_keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, clipnorm=1.0)
 
@@ -145,7 +154,9 @@ class _Trainer:
             # Early on the average follows closely, later it spans about a hundred steps.
             rate = max(0.01, 1.0 / self.steps_done)
             batch_inputs = {name: tf.constant(values[index]) for name, values in inputs.items()}
-            batch_targets = {name: tf.constant(values[index].astype(np.float32)) for name, values in targets.items()}
+            batch_targets = {
+                name: tf.constant(values[index].astype(np.float32)) for name, values in targets.items()
+            }
             total += float(self.step(batch_inputs, batch_targets, tf.constant(rate, tf.float32)))
         return total / len(order)
 
@@ -196,7 +207,9 @@ def _season_blurred(clock: FloatArray, rng: np.random.Generator, days: float) ->
     return blurred
 
 
-def _mean_loss(model: tf_keras.Model, inputs: Tensors, targets: Tensors, loss: Loss, batch: int = 512) -> float:
+def _mean_loss(
+    model: tf_keras.Model, inputs: Tensors, targets: Tensors, loss: Loss, batch: int = 512
+) -> float:
     cases = len(next(iter(inputs.values())))
     total = 0.0
     for start in range(0, cases, batch):

@@ -1,6 +1,6 @@
 """The server model: an ensemble of lead decoders, each started from a linear regression."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class TeacherOptions:
 
     Attributes:
         members: how many lead decoders.
-        channels, context, per_lead, linear, hidden: of each, see `LeadDecoderConfig`.
+        channels, context, per_lead, linear, hidden, dropout: of each, see `LeadDecoderConfig`.
         training: of each; member i trains with seed + i.
     """
 
@@ -31,6 +31,7 @@ class TeacherOptions:
     per_lead: int = 8
     linear: int = 64
     hidden: tuple[int, ...] = (128, 128)
+    dropout: float = 0.25
     training: TrainingOptions = TrainingOptions(epochs=5, weight_decay=5e-2)
 
     def member(self, index: int) -> LeadDecoderConfig:
@@ -42,6 +43,7 @@ class TeacherOptions:
             linear=self.linear,
             hidden=self.hidden,
             regression=True,
+            dropout=self.dropout,
             seed=self.training.seed + index,
         )
 
@@ -73,8 +75,6 @@ def train_member(
         folder: where the member is saved.
         progress: told after every epoch.
     """
-    from dataclasses import replace
-
     config = options.member(index)
     model = build_lead_decoder(contract, normalisation, config)
     fit_regression(model, windows.inputs, windows.targets, normalisation)
@@ -98,7 +98,11 @@ def train_member(
 
 
 def join_members(
-    folders: list[Path], contract: Contract, normalisation: Normalisation, options: TeacherOptions, folder: Path
+    folders: list[Path],
+    contract: Contract,
+    normalisation: Normalisation,
+    options: TeacherOptions,
+    folder: Path,
 ) -> None:
     """Join trained members into one saved ensemble."""
     configs = [options.member(index) for index in range(options.members)]

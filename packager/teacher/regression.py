@@ -13,7 +13,9 @@ from packager.types import FloatArray, Tensors
 PENALTY = 30.0
 
 
-def fit_regression(model: tf_keras.Model, inputs: Tensors, targets: Tensors, normalisation: Normalisation) -> None:
+def fit_regression(
+    model: tf_keras.Model, inputs: Tensors, targets: Tensors, normalisation: Normalisation
+) -> None:
     """Set the weights of `body_regression` to the ridge solution for differences from the anchors.
 
     Args:
@@ -36,7 +38,9 @@ def _features_and_anchors(model: tf_keras.Model, inputs: Tensors) -> tuple[Float
     probe = tf_keras.Model(
         model.inputs, {"features": model.get_layer("head_regression_features").output, **anchors}
     )
-    named = tf_keras.Model({tensor.name.split(":")[0]: tensor for tensor in model.inputs}, probe(model.inputs))
+    named = tf_keras.Model(
+        {tensor.name.split(":")[0]: tensor for tensor in model.inputs}, probe(model.inputs)
+    )
     values: Tensors = predict(named, inputs)
     return values.pop("features"), values
 

@@ -10,7 +10,14 @@ from packager.types import FloatArray, Tensors
 from weatherapp.core.scores import brier, multi_category_brier, quantile_crps, ranked_probability_score
 
 # First and last lead (h) of each bucket; the last two overlap the others and are what gates read.
-LEAD_BUCKETS = {"1-6": (1, 6), "7-12": (7, 12), "13-24": (13, 24), "25-48": (25, 48), "1-24": (1, 24), "1-48": (1, 48)}
+LEAD_BUCKETS = {
+    "1-6": (1, 6),
+    "7-12": (7, 12),
+    "13-24": (13, 24),
+    "25-48": (25, 48),
+    "1-24": (1, 24),
+    "1-48": (1, 48),
+}
 WET_MM = 0.0
 
 
@@ -83,7 +90,9 @@ def case_scores(outputs: Tensors, targets: Tensors, contract: Contract) -> dict[
     return result
 
 
-def skill_loss_percent(scores: Scores, reference: Scores, contract: Contract, *, bucket: str = "1-48") -> float:
+def skill_loss_percent(
+    scores: Scores, reference: Scores, contract: Contract, *, bucket: str = "1-48"
+) -> float:
     """Mean over the contract's outputs of score ÷ reference score − 1, in percent; both on the same cases."""
     ratios = [scores.get(spec.name, bucket) / reference.get(spec.name, bucket) for spec in contract.outputs]
     return float(100.0 * (np.mean(ratios) - 1.0))

@@ -40,7 +40,9 @@ class Climatology:
         tables = {spec.name: [] for spec in contract.outputs}  # type: ignore[var-annotated]
         for index in range(len(dataset.stations)):
             mine = rows & (dataset.station == index)
-            for name, table in _station_tables({k: v[mine] for k, v in columns.items()}, cell[mine], contract).items():
+            for name, table in _station_tables(
+                {k: v[mine] for k, v in columns.items()}, cell[mine], contract
+            ).items():
                 tables[name].append(table)
         return cls({name: np.stack(parts) for name, parts in tables.items()}, _analogues(dataset, fitted))
 
@@ -78,10 +80,14 @@ def _cell(hour: IntArray, longitude: FloatArray) -> IntArray:
     return np.asarray(month * HOURS + solar)
 
 
-def _station_tables(columns: dict[str, FloatArray], cell: IntArray, contract: Contract) -> dict[str, FloatArray]:
+def _station_tables(
+    columns: dict[str, FloatArray], cell: IntArray, contract: Contract
+) -> dict[str, FloatArray]:
     members = [np.flatnonzero(cell == index) for index in range(MONTHS * HOURS)]
     return {
-        spec.name: np.stack([_statistic(columns[spec.name], members, index, spec) for index in range(len(members))])
+        spec.name: np.stack(
+            [_statistic(columns[spec.name], members, index, spec) for index in range(len(members))]
+        )
         for spec in contract.outputs
     }
 

@@ -42,7 +42,10 @@ class Ridge:
     def forecast(self, windows: Windows, contract: Contract) -> Tensors:
         """Outputs by contract name, (case, lead, ...)."""
         x = _with_constant((_features(windows.inputs, contract) - self.centre) / self.width)
-        return {name: self._output(contract.output(name), x @ weights) for name, weights in self.coefficients.items()}
+        return {
+            name: self._output(contract.output(name), x @ weights)
+            for name, weights in self.coefficients.items()
+        }
 
     def _output(self, spec: Output, values: FloatArray) -> FloatArray:
         if spec.kind == "median":
@@ -66,7 +69,12 @@ def _features(inputs: Tensors, contract: Contract) -> FloatArray:
     mask = inputs["history_mask"]
     mean = (history * mask).sum(axis=(0, 1)) / np.maximum(mask.sum(axis=(0, 1)), 1)
     history = np.where(mask > 0, history, mean)
-    flat = [history.reshape(len(history), -1), mask[:, ::6].reshape(len(mask), -1), inputs["site"], inputs["clock"]]
+    flat = [
+        history.reshape(len(history), -1),
+        mask[:, ::6].reshape(len(mask), -1),
+        inputs["site"],
+        inputs["clock"],
+    ]
     return np.concatenate(flat, axis=1)
 
 

@@ -1,0 +1,165 @@
+"""A recipe as typed values, read from YAML and refused with a clear sentence when it is wrong."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from packager.contract import canonical_json
+from packager.errors import RecipeInvalid, UnknownRecipe
+
+HERE = Path(__file__).parent
+NAMED = HERE / "named"
+# Which options belong to which format.
+EXPORT_OPTIONS = {"tflite": {"quantization", "batch"}, "coreml": {"weights"}}
+USUAL_WIRE_KIB, USUAL_SKILL_LOSS_PERCENT = 200.0, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The file format and what is done to the numbers in it."""
+
+    format: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Limits that a variant must meet to be bundled; `max_wire_kib` of None is no limit."""
+
+    max_skill_loss_percent: float
+    max_wire_kib: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a variant is made: `source` model, `student` sizes, `distil` options, export and gates."""
+
+    name: str
+    summary: str
+    source: str
+    export: Export
+    gates: Gates
+    required: bool = True
+    student: Mapping[str, Any] = field(default_factory=dict)
+    distil: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical document."""
+        return hashlib.sha256(canonical_json(self.document)).hexdigest()
+
+    @property
+    def for_phones(self) -> bool:
+        """Whether phones download it."""
+        return self.source == "student"
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the project."""
+    return sorted(path.stem for path in NAMED.glob("*.yaml"))
+
+
+def get_recipe(name: str) -> Recipe:
+    """A named recipe.
+
+    Raises:
+        UnknownRecipe: lists the names that exist.
+    """
+    if name not in recipe_names():
+        raise UnknownRecipe(f"Recipe {name!r} is not known; choose one of {', '.join(recipe_names())}.")
+    return read_recipe(NAMED / f"{name}.yaml")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from a file.
+
+    Raises:
+        RecipeInvalid: unreadable, not YAML, or not a recipe.
+    """
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeInvalid(f"{path.name} is not a readable YAML file: {error}") from error
+    recipe = parse_recipe(document)
+    if recipe.name != path.stem:
+        raise RecipeInvalid(
+            f"{path.name} names its recipe {recipe.name!r}; name it {path.stem!r} or rename the file."
+        )
+    return recipe
+
+
+def parse_recipe(document: Any) -> Recipe:
+    """A recipe from plain values.
+
+    Raises:
+        RecipeInvalid: names the key, what was given and what is allowed.
+    """
+    _check_schema(document)
+    export = dict(document["export"])
+    target = export.pop("format")
+    foreign = sorted(set(export) - EXPORT_OPTIONS[target])
+    if foreign:
+        raise RecipeInvalid(
+            f"Recipe {document['name']}: export option {', '.join(foreign)} does not belong to format {target}, "
+            f"which takes {', '.join(sorted(EXPORT_OPTIONS[target]))}."
+        )
+    gates = Gates(**document["gates"])
+    _check_reason(document["name"], gates)
+    if "batch" in export:
+        export["batch"] = None if export["batch"] == "any" else 1
+    return Recipe(
+        name=document["name"],
+        summary=document["summary"],
+        source=document["source"],
+        export=Export(target, export),
+        gates=gates,
+        required=document.get("required", True),
+        student=document.get("student", {}),
+        distil=document.get("distil", {}),
+        document=document,
+    )
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads((HERE / "schema.json").read_text()))
+
+
+def _check_schema(document: Any) -> None:
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
+    if error is None:
+        return
+    where = ".".join(str(part) for part in error.absolute_path) or "recipe"
+    raise RecipeInvalid(
+        f"Recipe: {where}: {error.message}.{_nearest(error)} See packager/recipes/schema.json."
+    )
+
+
+def _nearest(error: jsonschema.ValidationError) -> str:
+    """For an unknown key, the known one that looks most like it, and all known ones."""
+    if error.validator != "additionalProperties":
+        return ""
+    known = sorted(error.schema["properties"])
+    unknown = sorted(set(error.instance) - set(known))
+    close = difflib.get_close_matches(str(unknown[0]), known, n=1, cutoff=0.5)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{meant} Allowed here: {', '.join(known)}."
+
+
+def _check_reason(name: str, gates: Gates) -> None:
+    usual = gates.max_wire_kib == USUAL_WIRE_KIB and gates.max_skill_loss_percent == USUAL_SKILL_LOSS_PERCENT
+    if not usual and not gates.reason:
+        raise RecipeInvalid(
+            f"Recipe {name}: its gates differ from {USUAL_WIRE_KIB:.0f} KiB on the wire and {USUAL_SKILL_LOSS_PERCENT:.0f} % skill "
+            "loss. Say why in gates.reason, or use the usual limits."
+        )

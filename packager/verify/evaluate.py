@@ -1,0 +1,91 @@
+"""Run an artifact on held-out cases: its scores, its distance from the student, its speed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from packager.contract import Contract
+from packager.dataset.windows import Windows
+from packager.runtimes import open_runtime
+from packager.types import Tensors
+from packager.verify.artifact import PRECISIONS
+from packager.verify.skill import Scores, score_forecasts, skill_loss_percent
+
+# The skill that gates read: whole stations that no training saw.
+GATE_SPLIT = "unseen_station"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What running an artifact showed.
+
+    `scores[precision][split]`; `skill_loss_percent` is of the worst precision on `unseen_station`, leads 1–48 h;
+    `max_abs_difference` per output against the student, in the output's units, of the worst precision and split.
+    """
+
+    scores: Mapping[str, Mapping[str, Scores]]
+    skill_loss_percent: float
+    skill_loss_by_precision: Mapping[str, float]
+    max_abs_difference: Mapping[str, float]
+    microseconds_per_inference: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `scores` are those of the first precision, which the gate split's loss may exceed."""
+        first = next(iter(self.scores.values()))
+        return {
+            "scores": {split: scores.values for split, scores in first.items()},
+            "scored_cases": {split: scores.cases for split, scores in first.items()},
+            "skill_loss_percent": round(self.skill_loss_percent, 3),
+            "skill_loss_by_precision": {k: round(v, 3) for k, v in self.skill_loss_by_precision.items()},
+            "max_abs_difference": dict(self.max_abs_difference),
+            "microseconds_per_inference": self.microseconds_per_inference,
+        }
+
+
+def evaluate_artifact(
+    path: Path,
+    *,
+    format: str,  # noqa: A002 - the manifest's word
+    cases: Mapping[str, Windows],
+    original: Mapping[str, Tensors],
+    reference: Mapping[str, Scores],
+    contract: Contract,
+) -> Evaluation:
+    """Run an artifact in every precision that a device may use.
+
+    Args:
+        path: the artifact.
+        format: which runtime.
+        cases: held-out windows by split.
+        original: outputs of the model that was exported, on the same cases, by split.
+        reference: the teacher's scores on the same cases, by split.
+        contract: inputs and outputs.
+
+    Raises:
+        ArtifactRefused: it cannot be run, or does not fit the contract.
+    """
+    scores: dict[str, dict[str, Scores]] = {}
+    difference = {spec.name: 0.0 for spec in contract.outputs}
+    for precision in PRECISIONS[format]:
+        runtime = open_runtime(path, format, precision=precision, contract=contract)
+        scores[precision] = {}
+        for split, windows in cases.items():
+            outputs = runtime.run(windows.inputs)
+            scores[precision][split] = score_forecasts(outputs, windows.targets, contract, split=split)
+            for name, worst in difference.items():
+                difference[name] = max(worst, float(np.max(np.abs(outputs[name] - original[split][name]))))
+    losses = {
+        precision: skill_loss_percent(by_split[GATE_SPLIT], reference[GATE_SPLIT], contract)
+        for precision, by_split in scores.items()
+    }
+    speed = open_runtime(path, format, contract=contract).microseconds_per_inference(cases[GATE_SPLIT].inputs)
+    return Evaluation(
+        scores=scores,
+        skill_loss_percent=max(losses.values()),
+        skill_loss_by_precision=losses,
+        max_abs_difference={name: round(value, 6) for name, value in difference.items()},
+        microseconds_per_inference=None if speed is None else round(speed, 1),
+    )

@@ -1,0 +1,84 @@
+"""A folder of finished stages. A stage whose inputs did not change is not done again, whoever asks: command line or worker."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packager.contract import canonical_json
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = "stage.json"
+SOURCE_SUFFIXES = {".py", ".json", ".yaml"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A finished stage: its folder of files, its facts as plain values, and what it cost."""
+
+    name: str
+    key: str
+    folder: Path
+    facts: Mapping[str, Any]
+    seconds: float
+    cached: bool
+
+
+class Workspace:
+    """Stages below one folder, each in `<name>/<key>/`; the key is a digest of everything that the stage depends on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def stage(self, name: str, inputs: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]) -> Stage:
+        """Do a stage, or find it done.
+
+        Args:
+            name: of the stage; a path segment.
+            inputs: everything that its result depends on, as plain values; upstream stages by their keys.
+            make: fills an empty folder and gives the facts. It is renamed into place afterwards: a stage that died
+                half way leaves nothing that looks finished.
+        """
+        key = hashlib.sha256(canonical_json({"stage": name, **inputs})).hexdigest()
+        folder = self.folder / name / key[:24]
+        cached = (folder / RECORD).exists()
+        if not cached:
+            self._make(folder, inputs, make)
+        record = json.loads((folder / RECORD).read_text())
+        return Stage(name, key, folder, record["facts"], record["seconds"], cached)
+
+    def _make(
+        self, folder: Path, inputs: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]
+    ) -> None:
+        part = folder.with_name(f".{folder.name}-{os.getpid()}")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        start = time.monotonic()
+        try:
+            facts = make(part)
+            record = {"inputs": inputs, "facts": facts, "seconds": round(time.monotonic() - start, 2)}
+            (part / RECORD).write_text(json.dumps(record, indent=1))
+            try:
+                part.rename(folder)
+            except OSError:
+                # Another process finished the same stage first: its result is as good.
+                if not (folder / RECORD).exists():
+                    raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def source_digest(*paths: str) -> str:
+    """SHA-256 over the sources below some paths of the project: a changed program makes a changed stage."""
+    digest = hashlib.sha256()
+    for path in paths:
+        top = ROOT / path
+        files = [top] if top.is_file() else sorted(p for p in top.rglob("*") if p.suffix in SOURCE_SUFFIXES)
+        for file in files:
+            digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
