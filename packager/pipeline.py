@@ -23,7 +23,7 @@ from packager.dataset import (
 )
 from packager.dataset.splits import OPEN, block_of, held_out_indexes
 from packager.dataset.windows import Windows
-from packager.errors import GateFailed
+from packager.errors import ArtifactRefused, BundleInvalid, ConversionFailed, GateFailed
 from packager.recipes import Profile, Recipe, get_profile, get_recipe
 from packager.types import Tensors
 from packager.verify.evaluate import evaluate_artifact
@@ -36,7 +36,8 @@ Progress = Callable[[str, float, str], None]
 SCORED_SPLITS = ("unseen_station", "unseen_period")
 TRAINING_SOURCES = ("packager/dataset", "packager/student", "packager/teacher", "weatherapp/core")
 EVALUATION_SOURCES = ("packager/runtimes", "packager/verify", "weatherapp/core/scores.py")
-MODEL_NAME = "point"
+# Where each stage begins and ends in the whole of one build, 0..1; the rest is the variant.
+SHARES = {"dataset": (0.0, 0.02), "baselines": (0.02, 0.05), "teacher": (0.05, 0.6), "student": (0.6, 0.85)}
 
 
 def no_progress(stage: str, fraction: float, message: str) -> None:
@@ -74,6 +75,11 @@ class Pipeline:
     @cached_property
     def _checked(self) -> tuple[Dataset, QualityReport]:
         return quality_control(self.raw_dataset)
+
+    @property
+    def quality(self) -> QualityReport:
+        """What quality control dropped."""
+        return self._checked[1]
 
     @property
     def dataset(self) -> Dataset:
@@ -116,11 +122,10 @@ class Pipeline:
 
         def make(folder: Path) -> Mapping[str, Any]:
             self.progress("dataset", 0.1, "quality control")
-            report = self._checked[1]
             counts = {
                 split: len(self.windows(split)) for split in ("train", "early_stopping", *SCORED_SPLITS)
             }
-            return {"rows": len(self.dataset), "quality": report.as_dict(), "windows": counts}
+            return {"rows": len(self.dataset), "quality": self.quality.as_dict(), "windows": counts}
 
         return self._stage("dataset", inputs, make)
 
@@ -267,11 +272,23 @@ class Pipeline:
         return self._stage("evaluation", inputs, make)
 
     def bundle(self, recipe: Recipe) -> Stage:
-        """The finished archive, `<recipe>.bundle` in the stage's folder.
+        """The finished archive, `<recipe>.bundle` in the stage's folder, inside the recipe's limits.
 
         Raises:
             GateFailed: the variant misses a limit of its recipe; names each figure and limit.
         """
+        stage = self.bundle_stage(recipe)
+        self._check_gates(recipe, stage)
+        return stage
+
+    def _check_gates(self, recipe: Recipe, bundle: Stage) -> None:
+        loss = self.evaluation(recipe).facts["skill_loss_percent"]
+        failures = failed_gates(recipe, wire_bytes=bundle.facts["bytes_on_wire"], skill_loss_percent=loss)
+        if failures:
+            raise GateFailed(f"{recipe.name}: " + " ".join(str(failure) for failure in failures))
+
+    def bundle_stage(self, recipe: Recipe) -> Stage:
+        """The archive before its gates were asked."""
         from packager.bundling import make_bundle
 
         variant, evaluation = self.variant(recipe), self.evaluation(recipe)
@@ -296,15 +313,30 @@ class Pipeline:
                 teacher=self.teacher().key,
             )
 
-        stage = self._stage("bundle", inputs, make)
-        failures = failed_gates(
-            recipe,
-            wire_bytes=stage.facts["bytes_on_wire"],
-            skill_loss_percent=evaluation.facts["skill_loss_percent"],
-        )
-        if failures:
-            raise GateFailed(f"{recipe.name}: " + " ".join(str(failure) for failure in failures))
-        return stage
+        return self._stage("bundle", inputs, make)
+
+    def report(self, recipe: Recipe) -> dict[str, Any]:
+        """Build a recipe's bundle and say what came of it; a refusal is a result, not an exception.
+
+        Returns:
+            The figures of one variant as `quickstart.json` lists them; `bundled`, and `reason` where it was refused.
+        """
+        figures: dict[str, Any] = {
+            "name": recipe.name,
+            "format": recipe.export.format,
+            "required": recipe.required,
+            "bundled": False,
+            "path": None,
+            "reason": "",
+        }
+        try:
+            figures |= self.evaluation(recipe).facts
+            bundle = self.bundle_stage(recipe)
+            figures |= bundle.facts
+            self._check_gates(recipe, bundle)
+        except (GateFailed, ConversionFailed, ArtifactRefused, BundleInvalid) as error:
+            return figures | {"reason": str(error)}
+        return figures | {"bundled": True, "path": str(bundle.folder / f"{recipe.name}.bundle")}
 
     def model(self, recipe: Recipe) -> Stage:
         """The Keras model that a recipe exports."""
@@ -406,7 +438,12 @@ def build_variant(
         PackagerError: whichever stage failed says why.
     """
     recipe = get_recipe(recipe_name)
-    pipeline = Pipeline(work, get_profile(profile), progress=progress)
+
+    def of_the_whole(stage: str, fraction: float, message: str) -> None:
+        first, last = SHARES.get(stage, (SHARES["student"][1], 1.0))
+        progress(stage, first + fraction * (last - first), message)
+
+    pipeline = Pipeline(work, get_profile(profile), progress=of_the_whole)
     return pipeline.bundle(recipe).folder / f"{recipe.name}.bundle"
 
 

@@ -44,7 +44,9 @@ class Windows:
         )
 
 
-def make_windows(dataset: Dataset, contract: Contract, *, stride: int, split: str, offset: int = 0) -> Windows:
+def make_windows(
+    dataset: Dataset, contract: Contract, *, stride: int, split: str, offset: int = 0
+) -> Windows:
     """Cut the windows of one split.
 
     Args:

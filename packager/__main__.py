@@ -1,0 +1,190 @@
+"""`python -m packager`: train, package, verify and inspect without Django."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from packager.errors import PackagerError
+from packager.recipes import PROFILES, get_profile, get_recipe, recipe_names
+
+EXIT_REFUSED = 2
+EXAMPLES = """examples:
+  python -m packager recipes
+  python -m packager train --profile demo
+  python -m packager package tflite_w8a8 coreml_pal4 --out bundles
+  python -m packager inspect bundles/tflite_w8a8.bundle
+  python -m packager verify bundles/tflite_w8a8.bundle
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 2 after one sentence on standard error that says what to do."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (PackagerError, OSError) as error:
+        sys.stderr.write(f"packager: {error}\n")
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "packager: stopped; finished stages are kept and the same command goes on from there.\n"
+        )
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m packager",
+        description="Fold a server weather model into variants that fit a phone, and check each one by running it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    train = _command(
+        commands, "train", _train, "train the teacher and the student, with scores beside the baselines"
+    )
+    package = _command(
+        commands, "package", _package, "build bundles with recipes; trains first what is not trained yet"
+    )
+    package.add_argument("recipes", nargs="+", metavar="RECIPE", help=f"one of {', '.join(recipe_names())}")
+    package.add_argument(
+        "--out", type=Path, default=Path("var/bundles"), help="folder for the bundles (default: %(default)s)"
+    )
+    for command in (train, package):
+        command.add_argument(
+            "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
+        )
+        command.add_argument(
+            "--dataset",
+            type=Path,
+            help="Parquet file of hourly observations (default: the reference dataset)",
+        )
+        command.add_argument(
+            "--work",
+            type=Path,
+            default=Path("var/work"),
+            help="folder of finished stages (default: %(default)s)",
+        )
+    verify = _command(
+        commands, "verify", _verify, "run a bundle's artifact against its golden vectors and manifest"
+    )
+    inspect = _command(commands, "inspect", _inspect, "show what a bundle is, without running it")
+    for command in (verify, inspect):
+        command.add_argument("bundle", type=Path, metavar="BUNDLE")
+        command.add_argument("--json", action="store_true", help="print a JSON document")
+    recipes = _command(commands, "recipes", _recipes, "list the recipes with their limits")
+    recipes.add_argument("--json", action="store_true", help="print a JSON document")
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, help_text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=help_text, description=help_text[0].upper() + help_text[1:] + "."
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _pipeline(options: argparse.Namespace, progress: Any) -> Any:
+    from packager.pipeline import Pipeline
+
+    return Pipeline(
+        options.work, get_profile(options.profile), dataset_file=options.dataset, progress=progress
+    )
+
+
+def _train(options: argparse.Namespace) -> None:
+    from packager.console import console, progress_bars, scores_table
+
+    with progress_bars() as progress:
+        pipeline = _pipeline(options, progress)
+        baselines, teacher = pipeline.baselines(), pipeline.teacher()
+        student = pipeline.student(get_recipe("tflite_fp16"))
+    console.print(pipeline.quality.table())
+    for split in ("unseen_station", "unseen_period"):
+        rows = {name: scores[split]["values"] for name, scores in baselines.facts.items()}
+        rows |= {stage.name: stage.facts["scores"][split]["values"] for stage in (teacher, student)}
+        console.print(scores_table(rows, pipeline.contract, split=split, bucket="1-24"))
+    print(f"Teacher: {teacher.folder}\nStudent: {student.folder}")  # noqa: T201
+
+
+def _package(options: argparse.Namespace) -> None:
+    from packager.archive import write_atomically
+    from packager.console import console, progress_bars, variants_table
+
+    recipes = [get_recipe(name) for name in options.recipes]
+    rows = []
+    with progress_bars() as progress:
+        pipeline = _pipeline(options, progress)
+        for recipe in recipes:
+            rows.append(pipeline.report(recipe))
+            progress(recipe.name, 1.0, "bundled" if rows[-1]["bundled"] else "refused")
+    console.print(variants_table(rows))
+    options.out.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        if row["bundled"]:
+            target = options.out / f"{row['name']}.bundle"
+            write_atomically(target, Path(row["path"]).read_bytes())
+            print(target)  # noqa: T201
+    refused = [f"{row['name']}: {row['reason']}" for row in rows if not row["bundled"]]
+    if refused:
+        raise PackagerError("Not bundled. " + " ".join(refused))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from packager.verify.artifact import verify_bundle
+
+    report = verify_bundle(options.bundle)
+    if options.json:
+        print(json.dumps(report.as_json(), indent=2))  # noqa: T201
+        return
+    print(f"{options.bundle.name}: good. {report.variant}, {report.members} members, sha256 {report.sha256}")  # noqa: T201
+    for precision, differences in report.max_abs_difference.items():
+        worst = ", ".join(f"{name} {value:.3g}" for name, value in differences.items())
+        print(f"  {report.golden_cases} golden cases replayed in {precision}; largest differences: {worst}")  # noqa: T201
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from packager.bundle import open_bundle, wire_size
+
+    bundle = open_bundle(options.bundle)
+    if options.json:
+        print(json.dumps(bundle.manifest, indent=2, ensure_ascii=False))  # noqa: T201
+        return
+    manifest = bundle.manifest
+    lines = {
+        "name": f"{manifest['name']} {manifest['variant']} ({manifest['format']})",
+        "sha256": bundle.sha256,
+        "size": f"{bundle.size} bytes, {wire_size(options.bundle)} on the wire",
+        "contract": f"{manifest['contract']['name']} version {manifest['contract']['version']}",
+        "needs": ", ".join(f"{engine} {version}" for engine, version in manifest["engine_min"].items()),
+        "skill loss": f"{manifest['scores'].get('skill_loss_percent', '?')} % against the teacher on unseen_station",
+        "golden": f"{bundle.golden['cases']} cases",
+        "dataset": manifest["provenance"]["dataset"]["sha256"],
+        "licence": manifest["licence"],
+    }
+    for label, value in lines.items():
+        print(f"{label:<11} {value}")  # noqa: T201
+    for member, facts in manifest["files"].items():
+        print(f"  {facts['size']:>9} {member}")  # noqa: T201
+
+
+def _recipes(options: argparse.Namespace) -> None:
+    recipes = [get_recipe(name) for name in recipe_names()]
+    if options.json:
+        print(json.dumps([dict(recipe.document) for recipe in recipes], indent=2))  # noqa: T201
+        return
+    for recipe in recipes:
+        wire = f"{recipe.gates.max_wire_kib:.0f} KiB on the wire" if recipe.gates.max_wire_kib else "any size"
+        print(f"{recipe.name:<14} {recipe.summary}")  # noqa: T201
+        print(
+            f"{'':<14} limits: {wire}, {recipe.gates.max_skill_loss_percent} % skill loss. {recipe.gates.reason}"
+        )  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())
