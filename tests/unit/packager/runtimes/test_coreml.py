@@ -73,12 +73,12 @@ def test_far_sight_does_not_overflow_half_precision():
     assert all(np.isfinite(value).all() for value in outputs.values())
 
 
-def test_palettized_weights_are_what_coremltools_decompresses():
-    # Through Keras's converter only the program's type names are shared with our reader.
+def test_palettized_weights_are_what_coremltools_decompresses(tmp_path):
     import coremltools as ct
     from coremltools.converters.mil.frontend.milproto.load import load
 
-    package = mlpackage("pal4")[0]
+    # A copy, because coremltools writes the manifest of every package that it opens again.
+    package = shutil.copytree(mlpackage("pal4")[0], tmp_path / "model.mlpackage")
     specification = ct.utils.load_spec(str(package))
     program = load(specification, specification.specificationVersion, str((package / WEIGHTS).parent))
     ours = read_program(package).constants
