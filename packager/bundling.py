@@ -14,7 +14,8 @@ from packager.runtimes import open_runtime
 from packager.verify.golden import make_golden
 from packager.workspace import source_digest
 
-# How far a device may be from the builder's machine, in each output's units: float16 arithmetic, other int8 kernels.
+# How far a device may be from the builder's machine, in each output's units: float16 arithmetic, other int8
+# kernels.
 TOLERANCES = {
     "temperature": 0.5,
     "dew_point": 0.5,

@@ -1,8 +1,8 @@
 """The contract: what goes into and comes out of every model, as data.
 
-The document (`contract.json`, checked by `contract.schema.json`) is the only place that states shapes, names, units and
-valid ranges. Code asks a `Contract` for them. A bundle carries its contract, so that an app can check that it feeds what
-the model expects.
+The document (`contract.json`, checked by `contract.schema.json`) is the only place that states shapes,
+names, units and valid ranges. Code asks a `Contract` for them. A bundle carries its contract, so that an app
+can check that it feeds what the model expects.
 """
 
 import hashlib
@@ -50,8 +50,9 @@ class Input:
 class Output:
     """One output tensor; `shape` has the batch of 1 in front and leads second.
 
-    `kind` is quantiles (levels on the last axis), median (no last axis), vector_median (two components on the last axis)
-    or probabilities (classes on the last axis; `ordered` ones have `thresholds` between them).
+    `kind` is quantiles (levels on the last axis), median (no last axis), vector_median (two components on
+    the last axis) or probabilities (classes on the last axis; `ordered` ones have `thresholds` between
+    them).
     """
 
     name: str
@@ -68,7 +69,7 @@ class Output:
     @property
     def width(self) -> int:
         """Numbers per lead."""
-        return self.shape[2] if len(self.shape) > 2 else 1  # noqa: PLR2004
+        return self.shape[2] if len(self.shape) > 2 else 1
 
 
 Named = TypeVar("Named", Input, Output)
@@ -198,8 +199,8 @@ def _check_consistency(contract: Contract) -> None:
         widths = [len(part) for part in (out.levels, out.classes) if part]
         if out.shape[:2] != (1, contract.lead_hours) or any(width != out.width for width in widths):
             raise ContractInvalid(
-                f"Contract: output {out.name} has shape {out.shape}; it must start with 1, {contract.lead_hours} "
-                "and end with the number of its levels or classes."
+                f"Contract: output {out.name} has shape {out.shape}; it must start with "
+                f"1, {contract.lead_hours} and end with the number of its levels or classes."
             )
         if any(later <= earlier for earlier, later in zip(out.levels, out.levels[1:], strict=False)):
             raise ContractInvalid(f"Contract: the levels of {out.name} must increase; they are {out.levels}.")

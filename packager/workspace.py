@@ -1,14 +1,14 @@
-"""A folder of finished stages. A stage whose inputs did not change is not done again, whoever asks: command line or worker."""
+"""A folder of finished stages. A stage whose inputs did not change is not done again, whoever asks."""
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from packager.contract import canonical_json
 
@@ -30,7 +30,7 @@ class Stage:
 
 
 class Workspace:
-    """Stages below one folder, each in `<name>/<key>/`; the key is a digest of everything that the stage depends on."""
+    """Stages below one folder, each in `<name>/<key>/`; the key is a digest of what the stage depends on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,8 +41,8 @@ class Workspace:
         Args:
             name: of the stage; a path segment.
             inputs: everything that its result depends on, as plain values; upstream stages by their keys.
-            make: fills an empty folder and gives the facts. It is renamed into place afterwards: a stage that died
-                half way leaves nothing that looks finished.
+            make: fills an empty folder and gives the facts. It is renamed into place afterwards: a stage that
+                died half way leaves nothing that looks finished.
         """
         key = hashlib.sha256(canonical_json({"stage": name, **inputs})).hexdigest()
         folder = self.folder / name / key[:24]
@@ -55,8 +55,7 @@ class Workspace:
     def _make(
         self, folder: Path, inputs: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]
     ) -> None:
-        part = folder.with_name(f".{folder.name}-{os.getpid()}")
-        shutil.rmtree(part, ignore_errors=True)
+        part = folder.with_name(f".{folder.name}-{uuid4().hex}")
         part.mkdir(parents=True)
         start = time.monotonic()
         try:

@@ -1,6 +1,6 @@
-"""Distillation: a small model learns the teacher's quantiles and probabilities, mixed with what really happened."""
+"""Distillation: a small model learns the teacher's quantiles and probabilities, mixed with what happened."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder
 from packager.student.losses import WEIGHTS, hard_loss
 from packager.student.normalisation import Normalisation
 from packager.student.training import Progress, TrainingOptions, TrainingResult, predict, train
-from packager.types import Tensors
+from packager.types import FloatArray, Tensors
+
+HALF_PRECISION_BELOW = 128.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,9 @@ class DistilOptions:
 
     temperature: float = 2.0
     hard_share: float = 0.1
-    training: TrainingOptions = TrainingOptions(epochs=12, learning_rate=4e-3, weight_decay=1e-3, patience=12)
+    training: TrainingOptions = field(
+        default_factory=lambda: TrainingOptions(epochs=12, learning_rate=4e-3, weight_decay=1e-3, patience=12)
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -78,7 +82,7 @@ def distil(
         stopping_targets=stopping.targets | stopping_labels,
         loss=loss,
         stopping_loss=loss,
-        options=replace(options.training),
+        options=options.training,
         progress=progress,
     )
     save_student(model, describe("lead_decoder", contract, normalisation, [config]), folder)
@@ -95,8 +99,9 @@ def soft_loss(
 ) -> Any:
     """Mean over outputs of the distance from the teacher's output, a scalar.
 
-    Quantiles and medians: absolute difference, in widths of the output. Classes: Kullback–Leibler divergence of the softened
-    probabilities, times the temperature squared so that its gradient keeps its size (Hinton et al. 2015, arXiv:1503.02531).
+    Quantiles and medians: absolute difference, in widths of the output. Classes: Kullback–Leibler divergence
+    of the softened probabilities, times the temperature squared so that its gradient keeps its size (Hinton
+    et al. 2015, arXiv:1503.02531).
     """
     total = tf.constant(0.0)
     for spec in contract.outputs:
@@ -113,7 +118,8 @@ def soft_loss(
 def _distance(spec: Output, predicted: Any, label: Any, normalisation: Normalisation) -> Any:
     width = normalisation.output_scale(spec.name)[1]
     if spec.name == "precipitation":
-        # Amounts are compared by their logarithm: a tenth of a millimetre matters in drizzle, not in a downpour.
+        # Amounts are compared by their logarithm: a tenth of a millimetre matters in drizzle, not in a
+        # downpour.
         return tf.reduce_mean(tf.abs(tf.math.log((predicted + 0.1) / (label + 0.1))))
     return tf.reduce_mean(tf.abs(predicted - label)) / width
 
@@ -130,6 +136,11 @@ def _label(name: str) -> str:
 
 
 def _labels(teacher: Path, windows: Windows) -> Tensors:
-    """The teacher's outputs, in half the memory: labels need three digits."""
+    """The teacher's outputs, in half the memory where that costs little."""
     outputs = predict(load_student(teacher), windows.inputs)
-    return {_label(name): values.astype(np.float16) for name, values in outputs.items()}
+    return {_label(name): _small(values) for name, values in outputs.items()}
+
+
+def _small(values: FloatArray) -> FloatArray:
+    # Half precision has eleven bits: a hundredth of a degree, but a whole hectopascal of pressure.
+    return values.astype(np.float16) if np.abs(values).max() < HALF_PRECISION_BELOW else values

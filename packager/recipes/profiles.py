@@ -17,7 +17,6 @@ class Profile:
         teacher_epochs: of each member.
         student_epochs: of distillation.
         scored_cases: held-out cases of each split on which every artifact is run.
-        stations: only the first so many training stations; None for all.
         teacher: sizes of a member, where they differ from the default.
         student: sizes of the student, where a recipe says nothing.
     """

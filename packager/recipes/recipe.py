@@ -110,8 +110,8 @@ def parse_recipe(document: Any) -> Recipe:
     foreign = sorted(set(export) - EXPORT_OPTIONS[target])
     if foreign:
         raise RecipeInvalid(
-            f"Recipe {document['name']}: export option {', '.join(foreign)} does not belong to format {target}, "
-            f"which takes {', '.join(sorted(EXPORT_OPTIONS[target]))}."
+            f"Recipe {document['name']}: export option {', '.join(foreign)} does not belong to format "
+            f"{target}, which takes {', '.join(sorted(EXPORT_OPTIONS[target]))}."
         )
     gates = Gates(**document["gates"])
     _check_reason(document["name"], gates)
@@ -147,10 +147,11 @@ def _check_schema(document: Any) -> None:
 
 def _nearest(error: jsonschema.ValidationError) -> str:
     """For an unknown key, the known one that looks most like it, and all known ones."""
-    if error.validator != "additionalProperties":
+    if error.validator != "additionalProperties" or not isinstance(error.schema, Mapping):
         return ""
-    known = sorted(error.schema["properties"])
-    unknown = sorted(set(error.instance) - set(known))
+    known: list[str] = sorted(error.schema["properties"])
+    given: Any = error.instance
+    unknown = sorted(set(given) - set(known))
     close = difflib.get_close_matches(str(unknown[0]), known, n=1, cutoff=0.5)
     meant = f" Did you mean {close[0]!r}?" if close else ""
     return f"{meant} Allowed here: {', '.join(known)}."
@@ -160,6 +161,6 @@ def _check_reason(name: str, gates: Gates) -> None:
     usual = gates.max_wire_kib == USUAL_WIRE_KIB and gates.max_skill_loss_percent == USUAL_SKILL_LOSS_PERCENT
     if not usual and not gates.reason:
         raise RecipeInvalid(
-            f"Recipe {name}: its gates differ from {USUAL_WIRE_KIB:.0f} KiB on the wire and {USUAL_SKILL_LOSS_PERCENT:.0f} % skill "
-            "loss. Say why in gates.reason, or use the usual limits."
+            f"Recipe {name}: its gates differ from {USUAL_WIRE_KIB:.0f} KiB on the wire and "
+            f"{USUAL_SKILL_LOSS_PERCENT:.0f} % skill loss. Say why in gates.reason, or use the usual limits."
         )

@@ -1,23 +1,27 @@
 """Small architectures, and how a trained model is kept on disk.
 
-A model is a folder: `model.json` (kind, configuration, normalisation, contract) and `weights.npz`. Rebuilding from code and
-configuration, rather than from a pickled graph, keeps the bytes the same on every machine and lets a converter start in its
-own process from two small files.
+A model is a folder: `model.json` (kind, configuration, normalisation, contract) and `weights.npz`. Rebuilding
+from code and configuration, rather than from a pickled graph, keeps the bytes the same on every machine and
+lets a converter start in its own process from two small files.
 """
 
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from packager.contract import Contract, canonical_json, parse_contract
-from packager.errors import ArtifactRefused
+from packager.errors import ArtifactRefused, ContractInvalid
 from packager.student.normalisation import Normalisation
 
 
 def build(description: dict[str, Any]) -> Any:
-    """Build the untrained model that a description names: a tf_keras functional model, inputs and outputs by contract name.
+    """Build the untrained model that a description names.
+
+    Returns:
+        A tf_keras functional model, inputs and outputs by contract name.
 
     Raises:
         ArtifactRefused: the description names an architecture that this version does not know.
@@ -33,7 +37,8 @@ def build(description: dict[str, Any]) -> Any:
     if description["kind"] == "ensemble":
         return build_ensemble(contract, normalisation, members)
     raise ArtifactRefused(
-        f"Model kind {description['kind']!r} is not known here; known are lead_decoder and ensemble. Use the version that made it."
+        f"Model kind {description['kind']!r} is not known here; known are lead_decoder and ensemble. "
+        "Use the version that made it."
     )
 
 
@@ -68,7 +73,8 @@ def read_description(folder: Path) -> dict[str, Any]:
         description: dict[str, Any] = json.loads((folder / "model.json").read_text())
     except (OSError, ValueError) as error:
         raise ArtifactRefused(
-            f"{folder.name} holds no readable model.json: {error}. Train the model again."
+            f"{folder.name} holds no readable model.json: {error}. "
+            "Give the folder of a trained model, or train it again."
         ) from error
     return description
 
@@ -79,11 +85,15 @@ def load_student(folder: Path) -> Any:
     Raises:
         ArtifactRefused: the folder holds no model, or weights of another shape.
     """
-    model = build(read_description(folder))
-    with np.load(folder / "weights.npz") as stored:
-        weights = [stored[name] for name in sorted(stored.files)]
-    expected = [tuple(weight.shape) for weight in model.weights]
-    if [weight.shape for weight in weights] != expected:
+    try:
+        model = build(read_description(folder))
+        with np.load(folder / "weights.npz") as stored:
+            weights = [stored[name] for name in sorted(stored.files)]
+    except (ContractInvalid, OSError, BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise ArtifactRefused(
+            f"{folder.name} holds no whole model: {error!r}. Train the model again."
+        ) from error
+    if [weight.shape for weight in weights] != [tuple(weight.shape) for weight in model.weights]:
         raise ArtifactRefused(
             f"The weights in {folder.name} do not fit its model.json. Train the model again."
         )

@@ -13,7 +13,7 @@ from packager.student.normalisation import Normalisation
 def build_ensemble(
     contract: Contract, normalisation: Normalisation, members: list[LeadDecoderConfig]
 ) -> tf_keras.Model:
-    """Build an untrained ensemble; `model.members` are its parts.
+    """Build an untrained ensemble; its weights are those of the members, one member after the other.
 
     Averaging quantiles level by level keeps them ordered and the spread honest (Lichtendahl et al. 2013,
     doi:10.1287/mnsc.1120.1667).
@@ -31,8 +31,7 @@ def build_ensemble(
         else layers.Activation("linear", name=spec.name)(predictions[0][spec.name])
         for spec in contract.outputs
     }
-    model = tf_keras.Model(inputs, outputs, name="ensemble")
-    return model
+    return tf_keras.Model(inputs, outputs, name="ensemble")
 
 
 def _input_order(contract: Contract) -> list[str]:

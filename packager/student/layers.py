@@ -1,4 +1,4 @@
-"""Layers of the float head and tail. They hold constants, not weights: every number comes from the contract or the data."""
+"""Layers of the float head and tail. They hold constants, not weights."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ HOURS_PER_DAY = 24
 
 
 class NormaliseHistory(layers.Layer):
-    """(hour, channel) values and mask → (hour, 1, 2 × channel): normalised values, 0 where missing, then the mask."""
+    """(hour, channel) values and mask → (hour, 1, 2 × channel): normalised, 0 where missing; the mask."""
 
     def __init__(self, normalisation: Normalisation, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -35,21 +35,25 @@ class NormaliseHistory(layers.Layer):
 
 
 class NormaliseSite(layers.Layer):
-    """Latitude, longitude (degrees) and elevation (m) to about −1..1; no statistics, so that no station is special."""
+    """Latitude, longitude (degrees) and elevation (m) to about −1..1.
+
+    By fixed numbers, not by statistics, so that no station is special.
+    """
 
     def call(self, site: Any) -> Any:
         return (site - np.array([40.0, -95.0, 500.0], np.float32)) * np.array([0.1, 0.04, 0.001], np.float32)
 
 
 class LeadFeatures(layers.Layer):
-    """Clock and site → (lead, 1, 11): solar phase at the valid time, the season, the site, the lead itself."""
+    """Clock and site → (lead, 1, 11): solar phase at the valid time, season, site, the lead itself."""
 
     def __init__(self, lead_hours: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.leads = lead_hours
         lead = np.arange(1, lead_hours + 1)
         angle = 2 * np.pi * lead / HOURS_PER_DAY
-        # sin(s + a) and cos(s + a) from sin s and cos s: one (2, lead × 2) matrix rotates the clock to every valid time.
+        # sin(s + a) and cos(s + a) from sin s and cos s: one (2, lead × 2) matrix rotates the clock to every
+        # valid time.
         rotation = np.stack(
             [np.stack([np.cos(angle), -np.sin(angle)], -1), np.stack([np.sin(angle), np.cos(angle)], -1)]
         )
@@ -71,9 +75,10 @@ class LeadFeatures(layers.Layer):
 
 
 class SameHourYesterday(layers.Layer):
-    """(hour, 1, feature) → (lead, 1, 5 × feature): the observations 23, 24, 25 and 48 h before the valid time, and the latest.
+    """(hour, 1, feature) → (lead, 1, 5 × feature): what was observed at the same hour of the day.
 
-    Leads past a day take the same hours of the last days that were observed.
+    The observations 23, 24, 25 and 48 h before the valid time, and the latest. Leads past a day take the same
+    hours of the last days that were observed.
     """
 
     def __init__(self, lead_hours: int, **kwargs: Any) -> None:
@@ -114,7 +119,7 @@ class RegressionFeatures(layers.Layer):
 
 
 class AddRegression(layers.Layer):
-    """Add the regression's (lead × 5,) differences to the anchors of temperature, dew point, pressure and wind."""
+    """Add the regression's (lead × 5,) differences to the anchors that it has targets for."""
 
     TARGETS = ("temperature", "dew_point", "pressure_msl", "wind_u", "wind_v")
 
@@ -141,8 +146,8 @@ class ContextPerLead(layers.Layer):
 class Anchors(layers.Layer):
     """What differences are added to, normalised: (lead,) for each output that has one.
 
-    Temperature, dew point and wind start from the same hour yesterday, pressure from the latest observation. Where that is
-    missing the anchor is the mean, and the body, which sees the mask, gives the whole value.
+    Temperature, dew point and wind start from the same hour yesterday, pressure from the latest observation.
+    Where that is missing the anchor is the mean, and the body, which sees the mask, gives the whole value.
     """
 
     def __init__(self, contract: Contract, **kwargs: Any) -> None:
@@ -167,7 +172,7 @@ class Anchors(layers.Layer):
 
 
 class OrderedQuantiles(layers.Layer):
-    """(lead, level) free numbers → (lead, level) non-decreasing: the middle level, and positive steps away from it."""
+    """(lead, level) free numbers → (lead, level) non-decreasing: the middle, and steps away from it."""
 
     def __init__(self, levels: tuple[float, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)

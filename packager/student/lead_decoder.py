@@ -1,13 +1,14 @@
 """The lead decoder: a small encoder over the history, then one network shared by all leads.
 
-A dense head over all leads spends its weights on the head and learns the diurnal cycle badly. Here every lead is decoded by
-the same few weights from: a few numbers that the context gives this lead, the solar phase at the valid time, the
-observations of the same hour yesterday, the latest observation, the lead, the season and the site. Temperature, dew point
-and wind are predicted as differences from the same hour yesterday, pressure from the latest observation.
+A dense head over all leads spends its weights on the head and learns the diurnal cycle badly. Here every
+lead is decoded by the same few weights from: a few numbers that the context gives this lead, the solar phase
+at the valid time, the observations of the same hour yesterday, the latest observation, the lead, the season
+and the site. Temperature, dew point and wind are predicted as differences from the same hour yesterday,
+pressure from the latest observation.
 
-Layer names say how they are compressed: `head_*` (physical units in, normalised out) and `tail_*` (ordered quantiles,
-softmax, physical units out) stay float; `body_*` may be quantized. Quantization-aware training rejects Conv1D, hence
-Conv2D over (time, 1).
+Layer names say how they are compressed: `head_*` (physical units in, normalised out) and `tail_*` (ordered
+quantiles, softmax, physical units out) stay float; `body_*` may be quantized. Quantization-aware training
+rejects Conv1D, hence Conv2D over (time, 1).
 """
 
 from dataclasses import asdict, dataclass
@@ -44,8 +45,8 @@ class LeadDecoderConfig:
         linear: width of the linear summary of the history.
         per_lead: numbers that the context gives each lead.
         hidden: widths of the layers shared by all leads.
-        dropout: share of the context and of the hidden numbers that training hides; a student, which learns from labels
-            without noise, needs none.
+        dropout: share of the context and of the hidden numbers that training hides; a student, which learns
+            from labels without noise, needs none.
         seed: of the weights' initial values.
     """
 
@@ -74,7 +75,8 @@ def build_lead_decoder(
     """Build an untrained lead decoder.
 
     Returns:
-        A functional model from a dict of the contract's inputs to a dict of its outputs, physical units on both sides.
+        A functional model from a dict of the contract's inputs to a dict of its outputs, physical units on
+        both sides.
     """
     tf_keras.utils.set_random_seed(config.seed)
     inputs = {spec.name: layers.Input(spec.shape[1:], name=spec.name) for spec in contract.inputs}
@@ -99,9 +101,10 @@ def build_lead_decoder(
 
 
 def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
-    """History (hour, 1, channel) → context (width,): residual dilated convolutions that halve the time axis thrice.
+    """History (hour, 1, channel) → context (width,): residual convolutions that halve the time axis thrice.
 
-    Beside them a linear summary of the whole history: what a regression would use, which convolutions learn slowly.
+    Beside them a linear summary of the whole history: what a regression would use, which convolutions learn
+    slowly.
     """
     x = layers.Conv2D(config.channels, (3, 1), padding="same", activation="relu", name="body_conv0")(history)
     for index in (1, 2, 3):
@@ -155,9 +158,9 @@ def _decoder(features: tuple[Any, Any, Any], config: LeadDecoderConfig) -> Any:
 def _output(
     spec: Output, decoded: Any, anchors: dict[str, Any], normalisation: Normalisation, leads: int
 ) -> Any:
-    """One output of the contract from the decoded features; each has its own projection, hence its own int8 scale."""
+    """One output of the contract; each has a projection of its own, hence its own int8 scale."""
     raw = layers.Conv2D(spec.width, 1, kernel_initializer=_small(), name=f"body_out_{spec.name}")(decoded)
-    shape = (leads, spec.width) if len(spec.shape) > 2 else (leads,)  # noqa: PLR2004
+    shape = (leads, spec.width) if len(spec.shape) > 2 else (leads,)
     raw = layers.Reshape(shape, name=f"tail_shape_{spec.name}")(raw)
     if spec.kind == "probabilities":
         return layers.Softmax(name=spec.name)(raw)

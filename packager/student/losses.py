@@ -7,7 +7,8 @@ import tensorflow as tf
 from packager.contract import Contract, Output
 from packager.student.normalisation import Normalisation
 
-# About one over each output's usual loss, so that each pulls alike; precipitation less: it is rare and soon known by heart.
+# About one over each output's usual loss, so that each pulls alike; precipitation less: it is rare and soon
+# known by heart.
 WEIGHTS = {
     "temperature": 4.0,
     "dew_point": 2.0,

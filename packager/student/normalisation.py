@@ -1,4 +1,4 @@
-"""Where each channel is centred and how wide it is, measured on training windows and kept inside the model."""
+"""Where each channel is centred and how wide it is: measured on training windows, kept inside the model."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +9,11 @@ from packager.contract import Contract
 from packager.errors import TrainingFailed
 from packager.types import FloatArray, Tensors
 
-# Channels that span decades enter as log(offset + value); the offset (in the channel's units) is where they become linear.
+# Channels that span decades enter as log(offset + value); the offset (in the channel's units) is where they
+# become linear.
 LOG_OFFSETS = {"precipitation": 0.5, "cloud_base": 100.0, "visibility": 200.0}
-# Higher ceilings and longer sights say no more; the limit also keeps every number inside half precision's range.
+# Higher ceilings and longer sights say no more; the limit also keeps every number inside half precision's
+# range.
 UPPER_LIMITS = {"cloud_base": 20_000.0, "visibility": 20_000.0, "precipitation": 300.0}
 # Spread of an output where no history channel of that name measures it: m/s, fraction, mm.
 OUTPUT_CHANNELS = {"wind": "wind_u", "wind_speed": "wind_u"}
@@ -20,7 +22,7 @@ OUTPUT_SCALES = {"cloud_cover": 1.0, "precipitation": 2.0}
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Per channel of `history`: mean and standard deviation after the logarithm where `log_offset` is not zero."""
+    """Per channel of `history`: mean and standard deviation, of its logarithm where `LOG_OFFSETS` has it."""
 
     channels: tuple[str, ...]
     mean: tuple[float, ...]
@@ -59,27 +61,28 @@ def measure_normalisation(inputs: Tensors, contract: Contract) -> Normalisation:
         contract: names the channels.
 
     Raises:
-        TrainingFailed: a channel was never reported, or never changed.
+        TrainingFailed: a channel was never reported, or never changed below its upper limit.
     """
     names = contract.input("history").channel_names
-    mean, std = [], []
-    for index, name in enumerate(names):
-        values = inputs["history"][..., index][inputs["history_mask"][..., index] > 0].astype(np.float64)
-        if values.size == 0 or values.std() == 0:
-            raise TrainingFailed(
-                f"Channel {name} has {values.size} reported values and no spread in the training windows. "
-                "Train on data that reports it, or use a contract without it."
-            )
-        values = np.minimum(values, UPPER_LIMITS.get(name, np.inf))
-        if name in LOG_OFFSETS:
-            values = np.log(LOG_OFFSETS[name] + np.maximum(values, 0))
-        mean.append(round(float(values.mean()), 4))
-        std.append(round(float(values.std()), 4))
+    measured = {name: _measure(name, index, inputs) for index, name in enumerate(names)}
     # East and north share one scale, so that direction is kept, and a centre of zero.
-    for index, name in enumerate(names):
-        if name in ("wind_u", "wind_v"):
-            mean[index] = 0.0
-            std[index] = round(
-                float(np.hypot(*(std[names.index(n)] for n in ("wind_u", "wind_v"))) / 2**0.5), 4
-            )
-    return Normalisation(names, tuple(mean), tuple(std))
+    both = round(float(np.hypot(measured["wind_u"][1], measured["wind_v"][1]) / np.sqrt(2)), 4)
+    measured |= {"wind_u": (0.0, both), "wind_v": (0.0, both)}
+    return Normalisation(
+        names, tuple(mean for mean, _ in measured.values()), tuple(std for _, std in measured.values())
+    )
+
+
+def _measure(name: str, index: int, inputs: Tensors) -> tuple[float, float]:
+    """Mean and standard deviation of one channel as the model sees it."""
+    values = inputs["history"][..., index][inputs["history_mask"][..., index] > 0].astype(np.float64)
+    values = np.minimum(values, UPPER_LIMITS.get(name, np.inf))
+    if name in LOG_OFFSETS:
+        values = np.log(LOG_OFFSETS[name] + np.maximum(values, 0))
+    std = round(float(values.std()), 4) if values.size else 0.0
+    if std == 0:
+        raise TrainingFailed(
+            f"Channel {name} has {values.size} reported values and no spread in the training windows. "
+            "Train on data that reports it, or use a contract without it."
+        )
+    return round(float(values.mean()), 4), std

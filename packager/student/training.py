@@ -32,7 +32,7 @@ class TrainingOptions:
         weight_decay: of AdamW.
         patience: epochs without a better early-stopping loss before training ends.
         hide_hours: share of the cases whose oldest observations are hidden, as after a station's outage.
-        site_blur: standard deviation of the noise on latitude (degrees), longitude (degrees) and elevation (m).
+        site_blur: standard deviation of the noise on latitude and longitude (degrees) and elevation (m).
         season_blur: of the noise on the day of the year, days.
         seed: of the order of cases and of what is hidden.
     """
@@ -50,7 +50,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What happened: the loss on the early-stopping block after every epoch; the weights of the best one are kept."""
+    """The loss on the early-stopping block after every epoch; the weights of the best one are kept."""
 
     early_stopping_loss: list[float]
     best_epoch: int
@@ -87,8 +87,8 @@ def train(
     cases = len(next(iter(inputs.values())))
     if cases < options.batch or not len(next(iter(stopping_inputs.values()))):
         raise TrainingFailed(
-            f"{cases} training windows are fewer than one batch of {options.batch}, or no early-stopping window is left. "
-            "Bring more data, or use a smaller stride or batch."
+            f"{cases} training windows are fewer than one batch of {options.batch}, or no early-stopping "
+            "window is left. Bring more data, or use a smaller stride or batch."
         )
     trainer = _Trainer(model, loss, options, steps=options.epochs * (cases // options.batch))
     rng = np.random.default_rng(options.seed)
@@ -103,7 +103,8 @@ def train(
                 best = model.get_weights()
         if not np.isfinite(losses[-1]):
             raise TrainingFailed(
-                f"The loss became {losses[-1]} in epoch {epoch + 1}. Lower the learning rate or clean the data."
+                f"The loss became {losses[-1]} in epoch {epoch + 1}. "
+                "Lower the learning rate or clean the data."
             )
         progress(
             (epoch + 1) / options.epochs,
@@ -183,8 +184,9 @@ class _Swapped:
 def _augmented(inputs: Tensors, rng: np.random.Generator, options: TrainingOptions) -> Tensors:
     """Make it harder to know a training window by heart.
 
-    The oldest hours of some cases are hidden: a station that was down, or a replay that begins with its month. Site and season
-    are blurred: exact, they name one station and one week, and the network would recall its weather instead of forecasting.
+    The oldest hours of some cases are hidden: a station that was down, or a replay that begins with its
+    month. Site and season are blurred: exact, they name one station and one week, and the network would
+    recall its weather instead of forecasting.
     """
     mask = inputs["history_mask"]
     cases, hours = mask.shape[:2]

@@ -1,6 +1,6 @@
 """The server model: an ensemble of lead decoders, each started from a linear regression."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class TeacherOptions:
     linear: int = 64
     hidden: tuple[int, ...] = (128, 128)
     dropout: float = 0.25
-    training: TrainingOptions = TrainingOptions(epochs=5, weight_decay=5e-2)
+    training: TrainingOptions = field(default_factory=lambda: TrainingOptions(epochs=5, weight_decay=5e-2))
 
     def member(self, index: int) -> LeadDecoderConfig:
         """Configuration of one member."""

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from packager.contract import Contract
 from packager.student.normalisation import Normalisation
 from packager.student.training import predict
 from packager.types import FloatArray, Tensors

@@ -9,6 +9,7 @@ import numpy as np
 
 from packager.contract import Contract
 from packager.dataset.windows import Windows
+from packager.errors import ArtifactRefused
 from packager.runtimes import open_runtime
 from packager.types import Tensors
 from packager.verify.artifact import PRECISIONS
@@ -22,8 +23,9 @@ GATE_SPLIT = "unseen_station"
 class Evaluation:
     """What running an artifact showed.
 
-    `scores[precision][split]`; `skill_loss_percent` is of the worst precision on `unseen_station`, leads 1–48 h;
-    `max_abs_difference` per output against the student, in the output's units, of the worst precision and split.
+    `scores[precision][split]`; `skill_loss_percent` is of the worst precision on `unseen_station`, leads
+    1–48 h; `max_abs_difference` per output against the model that was exported, in the output's units, of
+    the worst precision and split.
     """
 
     scores: Mapping[str, Mapping[str, Scores]]
@@ -33,7 +35,7 @@ class Evaluation:
     microseconds_per_inference: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `scores` are those of the first precision, which the gate split's loss may exceed."""
+        """Plain values for JSON; `scores` are those of the first precision, the loss is that of the worst."""
         first = next(iter(self.scores.values()))
         return {
             "scores": {split: scores.values for split, scores in first.items()},
@@ -65,7 +67,7 @@ def evaluate_artifact(
         contract: inputs and outputs.
 
     Raises:
-        ArtifactRefused: it cannot be run, or does not fit the contract.
+        ArtifactRefused: it cannot be run, does not fit the contract, or gives numbers that are not finite.
     """
     scores: dict[str, dict[str, Scores]] = {}
     difference = {spec.name: 0.0 for spec in contract.outputs}
@@ -74,6 +76,7 @@ def evaluate_artifact(
         scores[precision] = {}
         for split, windows in cases.items():
             outputs = runtime.run(windows.inputs)
+            _check_finite(outputs, path.name, precision, split)
             scores[precision][split] = score_forecasts(outputs, windows.targets, contract, split=split)
             for name, worst in difference.items():
                 difference[name] = max(worst, float(np.max(np.abs(outputs[name] - original[split][name]))))
@@ -89,3 +92,14 @@ def evaluate_artifact(
         max_abs_difference={name: round(value, 6) for name, value in difference.items()},
         microseconds_per_inference=None if speed is None else round(speed, 1),
     )
+
+
+def _check_finite(outputs: Tensors, artifact: str, precision: str, split: str) -> None:
+    # Scores leave out what is NaN: an artifact that breaks on the hard cases would look the better for it.
+    for name, values in outputs.items():
+        broken = int((~np.isfinite(values.reshape(len(values), -1))).any(axis=1).sum())
+        if broken:
+            raise ArtifactRefused(
+                f"{artifact}, run in {precision}, gives {name} that is not finite in {broken} of "
+                f"{len(values)} cases of {split}. Keep more of the model in float, or more bits."
+            )

@@ -1,4 +1,4 @@
-"""How good forecasts are: one score per output of the contract, by lead bucket, and what is lost against a reference."""
+"""How good forecasts are: one score per output of the contract, by lead bucket, and what a model loses."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -67,14 +67,16 @@ def score_forecasts(outputs: Tensors, targets: Tensors, contract: Contract, *, s
     """Score forecasts against what happened.
 
     Args:
-        outputs: by contract name, (case, lead[, level or class]); a source may lack some outputs, or have NaN in them.
+        outputs: by contract name, (case, lead[, level or class]); a source may lack some outputs, or have
+            NaN.
         targets: by contract name, (case, lead[, 2]); NaN where nothing was reported; classes as indices.
         contract: names, kinds and levels.
         split: where the cases come from.
 
     Returns:
-        CRPS for quantiles, MAE for medians, vector error for wind, RPS for ordered classes, Brier for the others; beside
-        them the MAE of the median of each quantile output, and the Brier score of the probability of precipitation.
+        CRPS for quantiles, MAE for medians, vector error for wind, RPS for ordered classes, Brier for the
+        others; beside them the MAE of the median of each quantile output, and the Brier score of the
+        probability of precipitation.
     """
     cases = len(next(iter(targets.values())))
     values = {name: _by_bucket(errors) for name, errors in case_scores(outputs, targets, contract).items()}
@@ -93,9 +95,26 @@ def case_scores(outputs: Tensors, targets: Tensors, contract: Contract) -> dict[
 def skill_loss_percent(
     scores: Scores, reference: Scores, contract: Contract, *, bucket: str = "1-48"
 ) -> float:
-    """Mean over the contract's outputs of score ÷ reference score − 1, in percent; both on the same cases."""
-    ratios = [scores.get(spec.name, bucket) / reference.get(spec.name, bucket) for spec in contract.outputs]
+    """Mean over the contract's outputs of score ÷ reference score − 1, in percent; both on the same cases.
+
+    An output that these cases never report counts in neither.
+
+    Raises:
+        KeyError: the reference was scored on an output and `scores` was not, or nothing could be scored.
+    """
+    scored = [
+        spec.name for spec in contract.outputs if reference.values.get(spec.name, {}).get(bucket) is not None
+    ]
+    if not scored:
+        raise KeyError(f"No output has a score over leads {bucket} on {reference.split}.")
+    ratios = [_ratio(scores.get(name, bucket), reference.get(name, bucket)) for name in scored]
     return float(100.0 * (np.mean(ratios) - 1.0))
+
+
+def _ratio(score: float, reference: float) -> float:
+    if reference == 0:
+        return 1.0 if score == 0 else float("inf")
+    return score / reference
 
 
 def _score_output(spec: Output, forecast: FloatArray, targets: Tensors) -> dict[str, FloatArray]:

@@ -65,7 +65,7 @@ def multi_category_brier(probabilities: FloatArray, category: FloatArray) -> Flo
 
 
 def ranked_probability_score(probabilities: FloatArray, category: FloatArray) -> FloatArray:
-    """Squared errors of cumulative probabilities over ordered categories, 0..1 after division by categories − 1.
+    """Squared errors of cumulative probabilities over ordered categories, divided by categories − 1: 0..1.
 
     Args:
         probabilities: (..., category), summing to 1, categories in order.

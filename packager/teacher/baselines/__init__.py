@@ -1,4 +1,4 @@
-"""What any model must beat. Each baseline gives forecasts in the contract's outputs; what it cannot say is left out."""
+"""What any model must beat. A baseline gives the outputs of the contract; what it cannot say is left out."""
 
 from packager.teacher.baselines.climatology import Climatology
 from packager.teacher.baselines.persistence import persistence, same_hour_yesterday

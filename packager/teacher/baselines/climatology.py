@@ -1,10 +1,10 @@
-"""Climatology: what this station reports in this month at this solar hour; at an unknown place, what its analogue reports."""
+"""Climatology: what a station reports in this month at this solar hour; elsewhere, what its analogue does."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from packager.contract import Contract
+from packager.contract import Contract, Output
 from packager.dataset.records import Dataset
 from packager.dataset.windows import Windows, ceiling_class
 from packager.types import BoolArray, FloatArray, IntArray, Tensors
@@ -18,8 +18,8 @@ ENOUGH = 40
 class Climatology:
     """Tables of (station, month, solar hour, ...) for every output of the contract.
 
-    Fitted on rows that training may see. A station without rows of its own takes the table of the fitted station nearest in
-    latitude (the analogue).
+    Fitted on rows that training may see. A station without rows of its own takes the table of the fitted
+    station nearest in latitude (the analogue).
     """
 
     tables: dict[str, FloatArray]
@@ -37,14 +37,13 @@ class Climatology:
         columns = _columns(dataset, contract)
         cell = _cell(dataset.hour, _longitudes(dataset)[dataset.station])
         fitted = np.array([np.any(rows & (dataset.station == i)) for i in range(len(dataset.stations))])
-        tables = {spec.name: [] for spec in contract.outputs}  # type: ignore[var-annotated]
+        stations = []
         for index in range(len(dataset.stations)):
             mine = rows & (dataset.station == index)
-            for name, table in _station_tables(
-                {k: v[mine] for k, v in columns.items()}, cell[mine], contract
-            ).items():
-                tables[name].append(table)
-        return cls({name: np.stack(parts) for name, parts in tables.items()}, _analogues(dataset, fitted))
+            own = {name: values[mine] for name, values in columns.items()}
+            stations.append(_station_tables(own, cell[mine], contract))
+        tables = {spec.name: np.stack([own[spec.name] for own in stations]) for spec in contract.outputs}
+        return cls(tables, _analogues(dataset, fitted))
 
     def forecast(self, windows: Windows, contract: Contract) -> Tensors:
         """Outputs by contract name, (case, lead, ...)."""
@@ -55,7 +54,7 @@ class Climatology:
 
 
 def _columns(dataset: Dataset, contract: Contract) -> dict[str, FloatArray]:
-    by_name = {spec.name: dataset.column(spec.name) for spec in contract.outputs if spec.kind in ("median",)}
+    by_name = {spec.name: dataset.column(spec.name) for spec in contract.outputs if spec.kind == "median"}
     speed = np.hypot(dataset.column("wind_u"), dataset.column("wind_v"))
     amount = dataset.column("precipitation")
     return by_name | {
@@ -83,7 +82,7 @@ def _cell(hour: IntArray, longitude: FloatArray) -> IntArray:
 def _station_tables(
     columns: dict[str, FloatArray], cell: IntArray, contract: Contract
 ) -> dict[str, FloatArray]:
-    members = [np.flatnonzero(cell == index) for index in range(MONTHS * HOURS)]
+    members: list[IntArray] = [np.flatnonzero(cell == index) for index in range(MONTHS * HOURS)]
     return {
         spec.name: np.stack(
             [_statistic(columns[spec.name], members, index, spec) for index in range(len(members))]
@@ -92,8 +91,11 @@ def _station_tables(
     }
 
 
-def _statistic(values: FloatArray, members: list[IntArray], index: int, spec: object) -> FloatArray:
-    """The statistic of one cell, with neighbouring months, then all months, then all hours where it has too few values."""
+def _statistic(values: FloatArray, members: list[IntArray], index: int, spec: Output) -> FloatArray:
+    """The statistic of one cell.
+
+    Where it has too few values, of the neighbouring months too, then of all months, then of all hours.
+    """
     month, hour = divmod(index, HOURS)
     choices = [
         [index],
@@ -109,15 +111,15 @@ def _statistic(values: FloatArray, members: list[IntArray], index: int, spec: ob
     return _summary(sample, spec)
 
 
-def _summary(sample: FloatArray, spec: object) -> FloatArray:
-    kind, width, levels = spec.kind, spec.width, spec.levels  # type: ignore[attr-defined]
+def _summary(sample: FloatArray, spec: Output) -> FloatArray:
     if not len(sample):
-        return np.full((width,) if kind != "median" else (), np.nan, np.float32)
-    if kind == "probabilities":
-        return np.bincount(sample.astype(int), minlength=width).astype(np.float32) / len(sample)
-    if kind == "quantiles":
-        return np.quantile(sample, levels).astype(np.float32)
-    return np.median(sample, axis=0).astype(np.float32)
+        return np.full(spec.shape[2:], np.nan, np.float32)
+    if spec.kind == "probabilities":
+        share = np.bincount(sample.astype(int), minlength=spec.width) / len(sample)
+        return share.astype(np.float32)
+    if spec.kind == "quantiles":
+        return np.quantile(sample, spec.levels).astype(np.float32)
+    return np.asarray(np.median(sample, axis=0), np.float32)
 
 
 def _analogues(dataset: Dataset, fitted: BoolArray) -> IntArray:

@@ -24,7 +24,7 @@ def persistence(inputs: Tensors, contract: Contract) -> Tensors:
 
 
 def same_hour_yesterday(inputs: Tensors, contract: Contract) -> Tensors:
-    """The observation 24 h before the valid time; past a day, of the last day that was observed. As `persistence`."""
+    """The observation 24 h before the valid time; past a day, the last day's. As `persistence`."""
     leads = np.arange(contract.lead_hours)
     return _repeat(inputs, contract, contract.history_hours - HOURS_PER_DAY + leads % HOURS_PER_DAY)
 
@@ -48,5 +48,4 @@ def _repeat(inputs: Tensors, contract: Contract, rows: IntArray) -> Tensors:
 
 def _certain(category: FloatArray, spec: Output) -> FloatArray:
     certain = (np.arange(spec.width) == category[..., None]).astype(np.float32)
-    certain[np.isnan(category)] = np.nan
-    return certain
+    return np.where(np.isnan(category)[..., None], np.float32(np.nan), certain)

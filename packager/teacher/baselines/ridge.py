@@ -14,8 +14,12 @@ PENALTY = 10.0
 
 @dataclass(frozen=True)
 class Ridge:
-    """Linear coefficients and training error quantiles of each output; precipitation amounts are not linear and left out."""
+    """Linear coefficients and training error quantiles of each output, and what stands for a missing value.
 
+    Precipitation amounts are not linear and left out.
+    """
+
+    missing: FloatArray
     centre: FloatArray
     width: FloatArray
     coefficients: dict[str, FloatArray]
@@ -24,7 +28,8 @@ class Ridge:
     @classmethod
     def fit(cls, windows: Windows, contract: Contract) -> "Ridge":
         """Solve the normal equations, one output at a time, on the windows that report all its leads."""
-        raw = _features(windows.inputs, contract)
+        missing = _reported_means(windows.inputs, contract)
+        raw = _features(windows.inputs, contract, missing)
         centre, width = raw.mean(axis=0), raw.std(axis=0) + 1e-6
         x = _with_constant((raw - centre) / width)
         coefficients, spread = {}, {}
@@ -37,11 +42,12 @@ class Ridge:
             if spec.levels:
                 error = y[whole] - x[whole] @ coefficients[spec.name]
                 spread[spec.name] = np.quantile(error, spec.levels, axis=0).T.astype(np.float32)
-        return cls(centre, width, coefficients, spread)
+        return cls(missing, centre, width, coefficients, spread)
 
     def forecast(self, windows: Windows, contract: Contract) -> Tensors:
         """Outputs by contract name, (case, lead, ...)."""
-        x = _with_constant((_features(windows.inputs, contract) - self.centre) / self.width)
+        raw = _features(windows.inputs, contract, self.missing)
+        x = _with_constant((raw - self.centre) / self.width)
         return {
             name: self._output(contract.output(name), x @ weights)
             for name, weights in self.coefficients.items()
@@ -59,16 +65,10 @@ class Ridge:
         return np.asarray(chances / chances.sum(axis=-1, keepdims=True))
 
 
-def _features(inputs: Tensors, contract: Contract) -> FloatArray:
-    history = inputs["history"].copy()
-    for index, name in enumerate(contract.input("history").channel_names):
-        if name in LOG_OFFSETS:
-            capped = np.clip(history[..., index], 0, UPPER_LIMITS[name])
-            history[..., index] = np.log(LOG_OFFSETS[name] + capped)
+def _features(inputs: Tensors, contract: Contract, missing: FloatArray) -> FloatArray:
     # A missing value is the channel's mean, so that it says nothing; the mask says that it was missing.
     mask = inputs["history_mask"]
-    mean = (history * mask).sum(axis=(0, 1)) / np.maximum(mask.sum(axis=(0, 1)), 1)
-    history = np.where(mask > 0, history, mean)
+    history = np.where(mask > 0, _logarithmic(inputs["history"], contract), missing)
     flat = [
         history.reshape(len(history), -1),
         mask[:, ::6].reshape(len(mask), -1),
@@ -76,6 +76,21 @@ def _features(inputs: Tensors, contract: Contract) -> FloatArray:
         inputs["clock"],
     ]
     return np.concatenate(flat, axis=1)
+
+
+def _reported_means(inputs: Tensors, contract: Contract) -> FloatArray:
+    history, mask = _logarithmic(inputs["history"], contract), inputs["history_mask"]
+    mean = (history * mask).sum(axis=(0, 1), dtype=np.float64) / np.maximum(mask.sum(axis=(0, 1)), 1)
+    return np.asarray(mean, np.float32)
+
+
+def _logarithmic(history: FloatArray, contract: Contract) -> FloatArray:
+    history = history.copy()
+    for index, name in enumerate(contract.input("history").channel_names):
+        if name in LOG_OFFSETS:
+            capped = np.clip(history[..., index], 0, UPPER_LIMITS[name])
+            history[..., index] = np.log(LOG_OFFSETS[name] + capped)
+    return history
 
 
 def _with_constant(x: FloatArray) -> FloatArray:
