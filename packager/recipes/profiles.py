@@ -44,7 +44,7 @@ PROFILES = {
             "demo",
             stride=3,
             members=3,
-            teacher_epochs=5,
+            teacher_epochs=6,
             student_epochs=12,
             scored_cases=1000,
             student=STUDENT,

@@ -44,6 +44,17 @@ class NormaliseSite(layers.Layer):
         return (site - np.array([40.0, -95.0, 500.0], np.float32)) * np.array([0.1, 0.04, 0.001], np.float32)
 
 
+class ValuesOnly(layers.Layer):
+    """(hour, 1, 2 × channel) → (hour × channel,): the values without the mask.
+
+    What a station never reports names the network that it belongs to, and a linear layer would learn its weather by that name.
+    """
+
+    def call(self, history: Any) -> Any:
+        hours, width = history.shape[1], history.shape[3]
+        return tf.reshape(history[:, :, 0, : width // 2], (-1, hours * (width // 2)))
+
+
 class LeadFeatures(layers.Layer):
     """Clock and site → (lead, 1, 11): solar phase at the valid time, season, site, the lead itself."""
 
@@ -102,8 +113,9 @@ class SameHourYesterday(layers.Layer):
 
 
 class RegressionFeatures(layers.Layer):
-    """History, site and clock → (feature,): everything linear, and some recent hours times the clock.
+    """History, site and clock → (feature,): everything linear but the mask, and some recent hours times the clock.
 
+    What a station never reports names the network that it belongs to; without the mask the regression cannot learn that.
     The products let a linear model say that a warm anomaly at dawn decays in another way than one at noon.
     """
 
@@ -114,7 +126,7 @@ class RegressionFeatures(layers.Layer):
         hours, width = history.shape[1], history.shape[3]
         recent = tf.concat([history[:, hours - back, 0, : width // 2] for back in self.RECENT], axis=-1)
         products = [recent * clock[:, index : index + 1] for index in range(clock.shape[-1])]
-        flat = tf.reshape(history, (-1, hours * width))
+        flat = tf.reshape(history[..., : width // 2], (-1, hours * width // 2))
         return tf.concat([flat, site, clock, *products], axis=-1)
 
 

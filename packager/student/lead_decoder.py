@@ -30,6 +30,7 @@ from packager.student.layers import (
     OrderedQuantiles,
     RegressionFeatures,
     SameHourYesterday,
+    ValuesOnly,
 )
 from packager.student.normalisation import Normalisation
 
@@ -103,7 +104,7 @@ def build_lead_decoder(
 def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
     """History (hour, 1, channel) → context (width,): residual convolutions that halve the time axis thrice.
 
-    Beside them a linear summary of the whole history: what a regression would use, which convolutions learn
+    Beside them a linear summary of all values: what a regression would use, which convolutions learn
     slowly.
     """
     x = layers.Conv2D(config.channels, (3, 1), padding="same", activation="relu", name="body_conv0")(history)
@@ -114,9 +115,8 @@ def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> 
         x = layers.Add(name=f"body_add{index}")([x, y])
         x = layers.AveragePooling2D((2, 1), name=f"body_pool{index}")(x)
     flat = layers.Flatten(name="body_flatten")(x)
-    linear = layers.Dense(config.linear, use_bias=False, name="body_linear")(
-        layers.Flatten(name="body_flat_history")(history)
-    )
+    values = ValuesOnly(name="body_values")(history)
+    linear = layers.Dense(config.linear, use_bias=False, name="body_linear")(values)
     everything = layers.Concatenate(name="body_gather")([flat, linear, site, clock])
     context = layers.Dense(config.context, activation="relu", name="body_context")(everything)
     context = _dropout(context, config, "body_context_dropout")

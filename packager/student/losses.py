@@ -16,6 +16,7 @@ WEIGHTS = {
     "wind_speed": 2.5,
     "cloud_cover": 3.0,
     "cloud_base": 0.5,
+    "precipitation_type": 1.5,
     "precipitation": 0.3,
 }
 

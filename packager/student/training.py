@@ -9,8 +9,10 @@ import tensorflow as tf
 import tf_keras
 
 from packager.errors import TrainingFailed
-from packager.types import FloatArray, Tensors
+from packager.types import BoolArray, FloatArray, Tensors
 
+# The contract's first history channels, which every station reports: temperature, dew point, pressure, wind.
+ALWAYS_KEPT = 5
 Loss = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 
@@ -32,6 +34,8 @@ class TrainingOptions:
         weight_decay: of AdamW.
         patience: epochs without a better early-stopping loss before training ends.
         hide_hours: share of the cases whose oldest observations are hidden, as after a station's outage.
+        hide_channels: share of the cases in which a channel that some stations never report is hidden,
+            channel by channel.
         site_blur: standard deviation of the noise on latitude and longitude (degrees) and elevation (m).
         season_blur: of the noise on the day of the year, days.
         seed: of the order of cases and of what is hidden.
@@ -43,6 +47,7 @@ class TrainingOptions:
     weight_decay: float = 1e-2
     patience: int = 4
     hide_hours: float = 0.05
+    hide_channels: float = 0.3
     site_blur: tuple[float, float, float] = (3.0, 6.0, 200.0)
     season_blur: float = 15.0
     seed: int = 1
@@ -184,20 +189,29 @@ class _Swapped:
 def _augmented(inputs: Tensors, rng: np.random.Generator, options: TrainingOptions) -> Tensors:
     """Make it harder to know a training window by heart.
 
-    The oldest hours of some cases are hidden: a station that was down, or a replay that begins with its
-    month. Site and season are blurred: exact, they name one station and one week, and the network would
-    recall its weather instead of forecasting.
+    The oldest hours of some cases are hidden: a station that was down, or a replay that begins with its month. So are
+    channels that some stations never report, else their absence would name the station. Site and season are blurred: exact,
+    they name one station and one week, and the network would recall its weather instead of forecasting.
     """
     mask = inputs["history_mask"]
     cases, hours = mask.shape[:2]
     first = np.where(rng.random(cases) < options.hide_hours, rng.integers(0, hours - 1, cases), 0)
-    keep = (np.arange(hours)[None, :] >= first[:, None]).astype(np.float32)[..., None]
+    keep = (np.arange(hours)[None, :] >= first[:, None])[..., None] & _kept_channels(mask.shape, rng, options)
+    keep = keep.astype(np.float32)
     return inputs | {
         "history_mask": mask * keep,
         "history": inputs["history"] * keep,
         "site": inputs["site"] + (rng.standard_normal((cases, 3)) * options.site_blur).astype(np.float32),
         "clock": _season_blurred(inputs["clock"], rng, options.season_blur),
     }
+
+
+def _kept_channels(shape: tuple[int, ...], rng: np.random.Generator, options: TrainingOptions) -> BoolArray:
+    """(case, 1, channel): whether the case keeps the channel. Temperature, dew point, pressure and wind always stay."""
+    cases, _, channels = shape
+    kept = rng.random((cases, 1, channels)) >= options.hide_channels
+    kept[..., :ALWAYS_KEPT] = True
+    return kept
 
 
 def _season_blurred(clock: FloatArray, rng: np.random.Generator, days: float) -> FloatArray:

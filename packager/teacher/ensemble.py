@@ -31,7 +31,7 @@ class TeacherOptions:
     per_lead: int = 8
     linear: int = 64
     hidden: tuple[int, ...] = (128, 128)
-    dropout: float = 0.25
+    dropout: float = 0.15
     training: TrainingOptions = field(default_factory=lambda: TrainingOptions(epochs=5, weight_decay=5e-2))
 
     def member(self, index: int) -> LeadDecoderConfig:
