@@ -1,0 +1,84 @@
+# The project's commands; `make help` lists them. Nothing is needed but make, a POSIX shell and Python 3.11 to 3.13.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PROFILE ?= demo
+SERVE ?= 1
+PACKAGES := weatherapp packager mobile_models phone
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# The pins were resolved with 3.11, so it is asked for first.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
+	$$python -c '$(SUITABLE)' 2>/dev/null && { echo $$python; break; }; done)
+PIP_TOOLS := pip-tools==7.6.2
+COMPILE = $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-header --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-emit-options $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo serve test coverage check format bench requirements clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found on the PATH." \
+		"Install one, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c '$(SUITABLE)' || { echo "PYTHON=$(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing);" \
+		"allowed are Python 3.11, 3.12 and 3.13." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make virtual environments." \
+		"On Debian and Ubuntu, install the package python3-venv and try again." >&2; exit 1; }
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	@echo "Installing requirements.txt into $(VENV): TensorFlow included, a few minutes the first time."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+install: $(VENV)/.installed  ## make .venv with all that runs
+
+install-dev: $(VENV)/.installed-dev  ## the same with the tools of `make test` and `make check`
+
+demo: install  ## train, fold, verify, release, forecast; then serve (SERVE=0: do not; PROFILE=full: train longer)
+	$(BIN)/python manage.py quickstart --profile $(PROFILE)
+	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/python manage.py serve; fi
+
+serve: install  ## serve what the last quickstart made
+	$(BIN)/python manage.py serve
+
+test: install-dev  ## the whole test suite (TEST=tests/unit: a part; TEST_DATABASE_URL and TEST_BROKER_URL: with services)
+	$(BIN)/python -m pytest $(TEST)
+
+coverage: install-dev  ## the same with branch coverage
+	$(BIN)/python -m coverage run -m pytest $(TEST)
+	$(BIN)/python -m coverage report
+
+check: install-dev  ## formatting, lint, types, import contracts, missing migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: install-dev  ## format, and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install  ## variants and endpoints side by side, as ratios measured in one run
+	$(BIN)/python bench/bench.py
+
+requirements: | $(BIN)/python  ## resolve the .in files into pins (UPGRADE=--upgrade: newer versions)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_TOOLS)
+	@# The smaller sets take their versions from the first.
+	@for set in requirements requirements-web requirements-dev; do \
+		echo "$$set.in -> $$set.txt"; \
+		[ $$set = requirements ] && constraint= || constraint="--constraint requirements.txt"; \
+		$(COMPILE) $$constraint --output-file $$set.txt $$set.in && \
+		{ echo "# Resolved from $$set.in by: make requirements"; grep -v '^# Resolved' $$set.txt; } > $$set.new && \
+		mv $$set.new $$set.txt || exit 1; \
+	done
+
+clean:  ## remove caches and the virtual environment; var/ (database, models, runs) stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .coverage htmlcov
+	find $(PACKAGES) tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
