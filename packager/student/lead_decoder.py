@@ -91,7 +91,9 @@ def build_lead_decoder(
     if config.regression:
         change = _regression(history, site, inputs["clock"], contract)
         anchors = AddRegression(name="tail_add_regression")([anchors, change])
-        per_lead = layers.Reshape((contract.lead_hours, 1, -1), name="body_regression_shape")(change)
+        # A width of -1 stays unknown where the batch is unknown, and the converter needs it.
+        shape = (contract.lead_hours, 1, len(AddRegression.TARGETS))
+        per_lead = layers.Reshape(shape, name="body_regression_shape")(change)
         features = layers.Concatenate(name="body_features_and_regression")([features, per_lead])
     decoded = _decoder((features, own, shared), config)
     outputs = {
