@@ -47,7 +47,8 @@ class NormaliseSite(layers.Layer):
 class ValuesOnly(layers.Layer):
     """(hour, 1, 2 × channel) → (hour × channel,): the values without the mask.
 
-    What a station never reports names the network that it belongs to, and a linear layer would learn its weather by that name.
+    What a station never reports names the network that it belongs to, and a linear layer would learn its
+    weather by that name.
     """
 
     def call(self, history: Any) -> Any:
@@ -113,10 +114,11 @@ class SameHourYesterday(layers.Layer):
 
 
 class RegressionFeatures(layers.Layer):
-    """History, site and clock → (feature,): everything linear but the mask, and some recent hours times the clock.
+    """History, site and clock → (feature,): all but the mask, linear, and some recent hours times the clock.
 
-    What a station never reports names the network that it belongs to; without the mask the regression cannot learn that.
-    The products let a linear model say that a warm anomaly at dawn decays in another way than one at noon.
+    What a station never reports names the network that it belongs to; without the mask the regression cannot
+    learn that. The products let a linear model say that a warm anomaly at dawn decays in another way than
+    one at noon.
     """
 
     RECENT = (1, 4, 7, 13, 25)

@@ -189,9 +189,10 @@ class _Swapped:
 def _augmented(inputs: Tensors, rng: np.random.Generator, options: TrainingOptions) -> Tensors:
     """Make it harder to know a training window by heart.
 
-    The oldest hours of some cases are hidden: a station that was down, or a replay that begins with its month. So are
-    channels that some stations never report, else their absence would name the station. Site and season are blurred: exact,
-    they name one station and one week, and the network would recall its weather instead of forecasting.
+    The oldest hours of some cases are hidden: a station that was down, or a replay that begins with its
+    month. So are channels that some stations never report, else their absence would name the station. Site
+    and season are blurred: exact, they name one station and one week, and the network would recall its
+    weather instead of forecasting.
     """
     mask = inputs["history_mask"]
     cases, hours = mask.shape[:2]
@@ -207,7 +208,7 @@ def _augmented(inputs: Tensors, rng: np.random.Generator, options: TrainingOptio
 
 
 def _kept_channels(shape: tuple[int, ...], rng: np.random.Generator, options: TrainingOptions) -> BoolArray:
-    """(case, 1, channel): whether the case keeps the channel. Temperature, dew point, pressure and wind always stay."""
+    """(case, 1, channel): whether the case keeps the channel. What all stations report always stays."""
     cases, _, channels = shape
     kept = rng.random((cases, 1, channels)) >= options.hide_channels
     kept[..., :ALWAYS_KEPT] = True
