@@ -66,7 +66,7 @@ format: install-dev  ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 bench: install  ## variants and endpoints side by side, as ratios measured in one run
-	$(BIN)/python bench/bench.py
+	$(BIN)/python -m bench.bench
 
 requirements: | $(BIN)/python  ## resolve the .in files into pins (UPGRADE=--upgrade: newer versions)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_TOOLS)
