@@ -1,7 +1,10 @@
-"""Folds a server weather model into variants that fit a phone: distil, compress, export, verify, bundle."""
+"""Folds a server weather model into variants that fit a phone.
+
+Distil, compress, export, verify, bundle.
+"""
 
 import os
 
 # The Model Optimization Toolkit works on tf_keras only, and TensorFlow reads this once, when it is first imported.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

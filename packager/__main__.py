@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m packager",
-        description="Fold a server weather model into variants that fit a phone, and check each one by running it.",
+        description="Fold a server weather model into variants that fit a phone; check each by running it.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -91,7 +91,9 @@ def _command(commands: Any, name: str, run: Any, help_text: str) -> argparse.Arg
 
 def _pipeline(options: argparse.Namespace, progress: Any) -> Any:
     from packager.pipeline import Pipeline
+    from packager.quiet import load_tensorflow
 
+    load_tensorflow()
     return Pipeline(
         options.work, get_profile(options.profile), dataset_file=options.dataset, progress=progress
     )
@@ -162,7 +164,7 @@ def _inspect(options: argparse.Namespace) -> None:
         "size": f"{bundle.size} bytes, {wire_size(options.bundle)} on the wire",
         "contract": f"{manifest['contract']['name']} version {manifest['contract']['version']}",
         "needs": ", ".join(f"{engine} {version}" for engine, version in manifest["engine_min"].items()),
-        "skill loss": f"{manifest['scores'].get('skill_loss_percent', '?')} % against the teacher on unseen_station",
+        "skill loss": f"{manifest['scores'].get('skill_loss_percent', '?')} % against the teacher",
         "golden": f"{bundle.golden['cases']} cases",
         "dataset": manifest["provenance"]["dataset"]["sha256"],
         "licence": manifest["licence"],
@@ -181,9 +183,8 @@ def _recipes(options: argparse.Namespace) -> None:
     for recipe in recipes:
         wire = f"{recipe.gates.max_wire_kib:.0f} KiB on the wire" if recipe.gates.max_wire_kib else "any size"
         print(f"{recipe.name:<14} {recipe.summary}")  # noqa: T201
-        print(
-            f"{'':<14} limits: {wire}, {recipe.gates.max_skill_loss_percent} % skill loss. {recipe.gates.reason}"
-        )  # noqa: T201
+        limits = f"{wire}, {recipe.gates.max_skill_loss_percent} % skill loss. {recipe.gates.reason}"
+        print(f"{'':<14} limits: {limits.strip()}")  # noqa: T201
 
 
 if __name__ == "__main__":

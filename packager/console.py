@@ -12,7 +12,7 @@ from rich.table import Table
 from packager.contract import Contract
 from packager.verify.skill import metric_of
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
 SCORE_COLUMNS = (
     "temperature_mae",
     "temperature",
@@ -27,7 +27,9 @@ SCORE_COLUMNS = (
 def progress_bars() -> Iterator[Callable[[str, float, str], None]]:
     """A bar for every stage; without a terminal, one line for every message."""
     if not sys.stderr.isatty():
-        yield lambda stage, fraction, message: console.print(f"{stage:<12} {fraction:4.0%}  {message}")
+        yield lambda stage, fraction, message: console.print(
+            f"{stage:<12} {fraction:4.0%}  {message}", soft_wrap=True
+        )
         return
     columns = (
         TextColumn("{task.description:<14}"),

@@ -87,7 +87,8 @@ def load_student(folder: Path) -> Any:
     """
     try:
         model = build(read_description(folder))
-        with np.load(folder / "weights.npz") as stored:
+        # numpy closes a file that it was given to open only when it is whole.
+        with (folder / "weights.npz").open("rb") as file, np.load(file) as stored:
             weights = [stored[name] for name in sorted(stored.files)]
     except (ContractInvalid, OSError, BadZipFile, KeyError, TypeError, ValueError) as error:
         raise ArtifactRefused(

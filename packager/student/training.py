@@ -28,7 +28,7 @@ class TrainingOptions:
     """How long and how fast.
 
     Attributes:
-        epochs: at most; the learning rate falls to 1 % over them.
+        epochs: at most; the learning rate falls to a fifth over them.
         batch: cases per step.
         learning_rate: the highest.
         weight_decay: of AdamW.

@@ -1,4 +1,7 @@
-"""Settings, URLs and processes. The Celery application is loaded with Django, so that `delay` finds its broker."""
+"""Settings, URLs and processes.
+
+The Celery application is loaded with Django, so that `delay` finds its broker.
+"""
 
 from weatherapp.config.celery import app as celery_app
 

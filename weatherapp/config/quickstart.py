@@ -46,7 +46,7 @@ class Quickstart:
             `stages` (seconds), `baselines`, `teacher`, `student`, `variants`, `release`, `run`, `phone`.
 
         Raises:
-            CommandError: a required variant was refused, or the phone failed; what was measured so far is written.
+            CommandError: a required variant was refused, or the phone failed; what was measured is written.
         """
         pipeline = Pipeline(Path(settings.WORK_DIR), self.profile, progress=self.progress)
         try:

@@ -1,4 +1,6 @@
-"""All settings, read from the environment; every one has a default that runs on a laptop with nothing installed.
+"""All settings, read from the environment.
+
+Every one has a default that runs on a laptop with nothing installed.
 
 | variable | default | accepted |
 |---|---|---|

@@ -15,19 +15,21 @@ from mobile_models.errors import DeliveryError
 from packager.console import console, progress_bars, scores_table, variants_table
 from packager.contract import reference_contract
 from packager.errors import PackagerError
+from packager.quiet import load_tensorflow
 from packager.recipes import PROFILES, get_profile
 from weatherapp.config.quickstart import Quickstart
 from weatherapp.forecasts.errors import ForecastError
 from weatherapp.observations.errors import ObservationError
 
 ADMIN = "admin"
+COMPARED = {"temperature_2m": "°C", "precipitation_probability": "%", "wind_speed_10m": "m/s"}
 
 
 class Command(BaseCommand):
     help = (
-        "Train a server model on real station weather, fold it into TFLite and Core ML bundles, run and score each, release them, "
-        "forecast, and let the reference phone download and use one. Stages whose inputs did not change are not done again: "
-        "stop it at any moment and start it again."
+        "Train a server model on real station weather, fold it into TFLite and Core ML bundles, run and score "
+        "each, release them, forecast, and let the reference phone download and use one. Stages whose inputs "
+        "did not change are not done again: stop it at any moment and start it again."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -38,8 +40,9 @@ class Command(BaseCommand):
             help="demo: at most ten minutes on two cores; full: better, takes hours (default: %(default)s)",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0)
+        load_tensorflow()
         try:
             with progress_bars() as progress:
                 job = Quickstart(get_profile(options["profile"]), progress)
@@ -80,15 +83,12 @@ def _phone_table(phone: dict[str, Any]) -> Table:
     table.add_row("place", near)
     hours = phone["forecast"]
     table.add_row("next hours", ", ".join(f"{t:.1f} °C" for t in hours["temperature_2m"][:6]))
-    table.add_row(
-        "against server",
-        ", ".join(f"{name} {_difference(value)}" for name, value in phone["comparison"].items()),
+    variables = phone["comparison"]["variables"]
+    same = ", ".join(
+        f"{name} {variables[name]['mean_abs_difference']:.2f} {unit}" for name, unit in COMPARED.items()
     )
+    table.add_row("against server", f"mean difference over {variables['temperature_2m']['hours']} h: {same}")
     return table
-
-
-def _difference(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _new_admin() -> str:
@@ -98,4 +98,5 @@ def _new_admin() -> str:
         return "An administrator exists already; `python manage.py changepassword admin` sets a new password."
     password = token_urlsafe(12)
     users.create_superuser(username=ADMIN, email="", password=password)
-    return f"Administrator: {ADMIN}, password: {password} (shown once; change it with `python manage.py changepassword {ADMIN}`)"
+    change = f"`python manage.py changepassword {ADMIN}`"
+    return f"Administrator: {ADMIN}, password: {password} (shown once; change it with {change})"

@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1 (default: %(default)s)")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         address = f"{HOST}:{options['port']}"
         # A polite stop (docker, systemd, make) ends the children too.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
