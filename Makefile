@@ -22,8 +22,8 @@ help:  ## list the commands
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found on the PATH." \
 		"Install one, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -c '$(SUITABLE)' || { echo "PYTHON=$(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing);" \
-		"allowed are Python 3.11, 3.12 and 3.13." >&2; exit 1; }
+	@$(PYTHON) -c '$(SUITABLE)' 2>/dev/null || { echo "PYTHON=$(PYTHON) is" \
+		"$$($(PYTHON) --version 2>/dev/null || echo no Python); allowed are Python 3.11, 3.12 and 3.13." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make virtual environments." \
 		"On Debian and Ubuntu, install the package python3-venv and try again." >&2; exit 1; }
 

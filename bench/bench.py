@@ -1,7 +1,7 @@
 """`make bench`: variants and endpoints side by side, measured in one run, as ratios.
 
-Absolute times say more about the machine than about the program, so none is printed: every speed stands beside
-one that was measured in turns with it.
+Absolute times say more about the machine than about the program, so none is printed: every speed stands
+beside one that was measured in turns with it.
 """
 
 import json
