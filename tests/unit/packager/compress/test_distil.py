@@ -1,0 +1,92 @@
+"""What a student is asked to learn from its teacher."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from packager.compress import distil
+from packager.compress.distil import DistilOptions, soft_loss
+from packager.contract import reference_contract
+from packager.dataset.windows import Windows
+from packager.student.losses import WEIGHTS
+from packager.student.normalisation import measure_normalisation
+from tests.students import expected, student_folder, weather
+
+CONTRACT = reference_contract()
+CASES = 8
+NORMALISATION = measure_normalisation(weather(200), CONTRACT)
+TOTAL_WEIGHT = sum(WEIGHTS.get(spec.name, 1.0) for spec in CONTRACT.outputs)
+
+
+@pytest.fixture
+def teacher():
+    return {name: values.copy() for name, values in expected(CASES).items()}
+
+
+def loss(outputs, teacher, temperature=2.0):
+    labels = {f"teacher_{name}": values for name, values in teacher.items()}
+    return float(soft_loss(outputs, labels, CONTRACT, NORMALISATION, temperature=temperature))
+
+
+def test_a_student_that_says_the_same_has_nothing_to_learn(teacher):
+    assert loss(teacher, teacher) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["temperature", "pressure_msl", "wind", "cloud_cover"])
+def test_numbers_are_compared_in_widths_of_their_output(teacher, name):
+    student = teacher | {name: teacher[name] + 0.5}
+    width = NORMALISATION.output_scale(name)[1]
+    expected_loss = WEIGHTS.get(name, 1.0) * 0.5 / width / TOTAL_WEIGHT
+    assert loss(student, teacher) == pytest.approx(expected_loss, rel=1e-3)
+
+
+def test_amounts_are_compared_by_their_logarithm(teacher):
+    drizzle, downpour = dict(teacher), dict(teacher)
+    drizzle["precipitation"] = np.full_like(teacher["precipitation"], 0.1)
+    downpour["precipitation"] = np.full_like(teacher["precipitation"], 20.0)
+    in_drizzle = loss(drizzle | {"precipitation": drizzle["precipitation"] + 0.1}, drizzle)
+    in_downpour = loss(downpour | {"precipitation": downpour["precipitation"] + 0.1}, downpour)
+    assert in_drizzle == pytest.approx(WEIGHTS["precipitation"] * np.log(1.5) / TOTAL_WEIGHT, rel=1e-4)
+    assert in_downpour < in_drizzle / 50
+
+
+def test_classes_are_compared_by_the_divergence_of_softened_chances(teacher):
+    def soften(chances):
+        powered = (chances + 1e-6) ** (1 / 3.0)
+        return powered / powered.sum()
+
+    told, said = np.array([0.9, 0.06, 0.03, 0.01]), np.array([0.4, 0.3, 0.2, 0.1])
+    shape = teacher["precipitation_type"].shape
+    labels = teacher | {"precipitation_type": np.broadcast_to(told, shape).astype(np.float32)}
+    student = teacher | {"precipitation_type": np.broadcast_to(said, shape).astype(np.float32)}
+    divergence = (soften(told) * np.log(soften(told) / soften(said))).sum()
+    share = WEIGHTS.get("precipitation_type", 1.0) / TOTAL_WEIGHT
+    assert loss(student, labels, temperature=3.0) == pytest.approx(divergence * 9 * share, rel=1e-3)
+
+
+def test_a_chance_of_zero_is_no_trap(teacher):
+    certain = np.zeros_like(teacher["precipitation_type"])
+    certain[..., 0] = 1
+    labels = {f"teacher_{name}": tf.constant(values) for name, values in teacher.items()}
+    chances = tf.Variable(certain)
+    with tf.GradientTape() as tape:
+        value = soft_loss(
+            teacher | {"precipitation_type": chances}, labels, CONTRACT, NORMALISATION, temperature=2.0
+        )
+    assert np.isfinite(float(value))
+    assert np.isfinite(tape.gradient(value, chances).numpy()).all()
+
+
+def test_labels_are_the_teachers_outputs_in_half_precision_where_that_is_enough(teacher):
+    inputs = weather(CASES)
+    windows = Windows(inputs=inputs, targets={}, station=np.zeros(CASES, int), init_hour=np.arange(CASES))
+    labels = distil._labels(student_folder(), windows)
+    assert labels["teacher_cloud_cover"].dtype == np.float16
+    # Half precision would keep whole hectopascals only.
+    np.testing.assert_allclose(labels["teacher_pressure_msl"], teacher["pressure_msl"], atol=1e-3)
+    for name, values in teacher.items():
+        np.testing.assert_allclose(labels[f"teacher_{name}"], values, atol=0.032, rtol=1e-6, err_msg=name)
+
+
+def test_options_can_be_written_down():
+    assert DistilOptions(temperature=3.0).to_dict()["training"]["epochs"] == 12
