@@ -27,8 +27,8 @@ COMPARED = {"temperature_2m": "°C", "precipitation_probability": "%", "wind_spe
 
 class Command(BaseCommand):
     help = (
-        "Train a server model on real station weather, fold it into TFLite and Core ML bundles, run and score "
-        "each, release them, forecast, and let the reference phone download and use one. Stages whose inputs "
+        "Train a server model on real station weather, fold it into TFLite and Core ML bundles, run and "
+        "score each, release them, forecast, and let the reference phone use one. Stages whose inputs "
         "did not change are not done again: stop it at any moment and start it again."
     )
 
