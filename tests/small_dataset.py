@@ -1,4 +1,4 @@
-"""A dataset file of three stations cut from the reference dataset: enough for every split, quick to train on."""
+"""A dataset file of three stations cut from the reference dataset: enough for every split, and quick."""
 
 import json
 from pathlib import Path

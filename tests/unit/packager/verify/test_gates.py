@@ -36,7 +36,8 @@ def test_every_missed_limit_is_named(wire_bytes, loss, gates):
 def test_a_failure_says_figure_limit_and_what_would_help():
     size, skill = map(str, failures(250 * 1024, 7.125))
     assert size == (
-        "Size on the wire in KiB is 250.00, the limit is 200.00. Use fewer weight bits or smaller student sizes."
+        "Size on the wire in KiB is 250.00, the limit is 200.00. "
+        "Use fewer weight bits or smaller student sizes."
     )
     assert skill.startswith("Skill loss in percent is 7.12, the limit is 5.00. Distil for more epochs")
 
