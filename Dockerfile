@@ -1,5 +1,5 @@
 # Two images from one file:
-#   docker build --target web      -t skyfold-web .        serves: no TensorFlow, no coremltools
+#   docker build --target web      -t skyfold-web .        serves: no TensorFlow
 #   docker build --target packager -t skyfold-packager .   trains, folds, verifies, forecasts: everything
 
 FROM python:3.11-slim AS base
@@ -14,8 +14,10 @@ RUN useradd --system --uid 10001 --home-dir /var/lib/skyfold skyfold \
 WORKDIR /srv/skyfold
 
 FROM base AS web
-COPY requirements-web.txt ./
-RUN pip install -r requirements-web.txt
+COPY requirements.txt requirements-web.txt ./
+# "Verify again" in the admin runs Core ML bundles too, in a process of its own: that needs the Protocol Buffers
+# modules of coremltools (26 MB) and none of its dependencies.
+RUN pip install -r requirements-web.txt && pip install --no-deps "$(grep '^coremltools==' requirements.txt)"
 COPY . .
 USER skyfold
 EXPOSE 8000
