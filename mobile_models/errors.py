@@ -13,6 +13,10 @@ class BundleRefused(DeliveryError):
     """An archive is not a bundle that this server may publish."""
 
 
+class VerifierFailed(DeliveryError):
+    """An archive could not be judged: the verifier itself does not work on this machine."""
+
+
 class StorageFailed(DeliveryError):
     """An archive could not be stored: the disk is full, not writable, or the file is gone."""
 

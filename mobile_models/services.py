@@ -41,7 +41,7 @@ def register_bundle(*, path: Path) -> Bundle:
 
     Raises:
         BundleRefused: damaged, foreign, too large, not what it says, or of a contract not served here.
-        StorageFailed: it could not be stored; nothing was changed.
+        StorageFailed, VerifierFailed: it could not be stored or judged; nothing was changed.
     """
     _check_size(path)
     with storage.staged(path) as blob:

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from django.conf import settings
 
-from mobile_models.errors import BundleRefused
+from mobile_models.errors import BundleRefused, VerifierFailed
 
 TIMEOUT_SECONDS = 600
+# The exit code of `python -m packager` for an error that it names; any other is a failure of its own.
+SAYS_NO = 2
 
 
 def verify_archive(path: Path) -> None:
     """Run `python -m packager verify` on an archive: its bytes, its manifest, its artifact's golden vectors.
 
     Raises:
-        BundleRefused: the verifier says no, died, or took longer than ten minutes.
+        BundleRefused: the verifier says no, died of the artifact, or took longer than ten minutes.
+        VerifierFailed: it cannot run here; that says nothing about the archive.
     """
     command = [sys.executable, "-m", "packager", "verify", "--json", str(path)]
     try:
@@ -31,8 +34,13 @@ def verify_archive(path: Path) -> None:
         raise BundleRefused(
             f"The verifier was not done after {TIMEOUT_SECONDS} s. Verify it by hand to see where it is."
         ) from error
-    if done.returncode:
+    if done.returncode == SAYS_NO or done.returncode < 0:
         raise BundleRefused(_reason(done))
+    if done.returncode:
+        raise VerifierFailed(
+            f"The verifier cannot run on this machine: {_reason(done)} "
+            "Verify the bundle on a worker, which has every runtime installed."
+        )
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

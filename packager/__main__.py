@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from packager.errors import PackagerError
+from packager.errors import PackagerError, RuntimeUnavailable
 from packager.recipes import PROFILES, get_profile, get_recipe, recipe_names
 
-EXIT_REFUSED = 2
+EXIT_CANNOT_RUN, EXIT_REFUSED = 1, 2
 EXAMPLES = """examples:
   python -m packager recipes
   python -m packager train --profile demo
@@ -21,10 +21,17 @@ EXAMPLES = """examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0, or 2 after one sentence on standard error that says what to do."""
+    """Run one command.
+
+    Returns:
+        0; or, after one sentence on standard error: 2 for a refusal, 1 where this machine cannot judge.
+    """
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+    except RuntimeUnavailable as error:
+        sys.stderr.write(f"packager: {error}\n")
+        return EXIT_CANNOT_RUN
     except (PackagerError, OSError) as error:
         sys.stderr.write(f"packager: {error}\n")
         return EXIT_REFUSED

@@ -25,6 +25,10 @@ class ArtifactRefused(PackagerError):
     """An artifact cannot be run, or its outputs are not what the contract or the golden vectors say."""
 
 
+class RuntimeUnavailable(PackagerError):
+    """This machine lacks the package that runs a format; that says nothing about the artifact."""
+
+
 class GateFailed(PackagerError):
     """A variant misses a limit of its recipe."""
 

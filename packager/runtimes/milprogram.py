@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from packager.errors import ArtifactRefused
+from packager.errors import ArtifactRefused, RuntimeUnavailable
 from packager.runtimes.milweights import DECOMPRESSORS
 
 PROTO_PACKAGE = "packager_coreml_proto"
@@ -112,7 +112,7 @@ def _model_path(package: Path) -> Path:
 def _proto(name: str) -> Any:
     found = importlib.util.find_spec("coremltools")
     if found is None or not found.submodule_search_locations:
-        raise ArtifactRefused(
+        raise RuntimeUnavailable(
             "Reading a Core ML package needs coremltools; install the packager's requirements."
         )
     folder = Path(next(iter(found.submodule_search_locations))) / "proto"
@@ -120,7 +120,7 @@ def _proto(name: str) -> Any:
         PROTO_PACKAGE, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     if spec is None or spec.loader is None:
-        raise ArtifactRefused(f"coremltools has no proto package at {folder.name}; install coremltools 9.")
+        raise RuntimeUnavailable(f"coremltools has no proto package at {folder.name}; install coremltools 9.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[PROTO_PACKAGE] = module
     spec.loader.exec_module(module)

@@ -21,6 +21,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     delivery.PreconditionFailed: (412, "precondition-failed"),
     delivery.RangeNotSatisfiable: (416, "range-not-satisfiable"),
     delivery.StorageFailed: (503, "storage-failed"),
+    delivery.VerifierFailed: (503, "verifier-failed"),
     forecasts.CellUnknown: (404, "unknown-cell"),
     forecasts.NoCurrentRun: (503, "no-forecast-yet"),
 }

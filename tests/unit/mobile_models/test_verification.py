@@ -4,7 +4,7 @@ from importlib import reload
 import pytest
 
 from mobile_models import verification
-from mobile_models.errors import BundleRefused
+from mobile_models.errors import BundleRefused, VerifierFailed
 
 
 @pytest.fixture
@@ -48,4 +48,10 @@ def test_a_verifier_that_hangs_is_a_refusal(verifier, archive, monkeypatch):
     verifier("exec sleep 60")
     monkeypatch.setattr(verification, "TIMEOUT_SECONDS", 0.2)
     with pytest.raises(BundleRefused, match="was not done after"):
+        verification.verify_archive(archive)
+
+
+def test_a_verifier_that_cannot_run_here_says_nothing_about_the_archive(verifier, archive):
+    verifier("echo \"ModuleNotFoundError: No module named 'coremltools'\" >&2; exit 1")
+    with pytest.raises(VerifierFailed, match="No module named 'coremltools'"):
         verification.verify_archive(archive)
