@@ -83,7 +83,8 @@ class Pipeline(TeacherStages):
         model = self.model(recipe)
         inputs = {
             "model": model.key,
-            "recipe": recipe.digest,
+            # Not the whole recipe: other limits or another summary make no other artifact.
+            "export": recipe.document["export"],
             "source": source_digest("packager/export", "packager/student"),
         }
 
@@ -156,6 +157,7 @@ class Pipeline(TeacherStages):
 
         variant, evaluation = self.variant(recipe), self.evaluation(recipe)
         inputs = {
+            "recipe": recipe.digest,
             "variant": variant.key,
             "evaluation": evaluation.key,
             "source": source_digest("packager/bundle.py", "packager/bundling.py", "packager/archive.py"),
