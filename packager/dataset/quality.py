@@ -48,6 +48,7 @@ SELECTIVE_MISSING = 0.2
 CLOUDY_SHARE_EXPECTED = 0.05
 AMOUNTS_EXPECTED = 0.75
 CODED_HOURS_WITHOUT_AMOUNT = 10
+ROUNDED_MM = 0.01
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ def quality_control(dataset: Dataset) -> tuple[Dataset, QualityReport]:
     """Replace what fails a check by NaN.
 
     Checks: physical limits; impossible hour-to-hour jumps; stuck sensors; dew point above temperature; values
-    reported only in some weather. A wind component falls with its other. Precipitation type falls with the
-    amount that it was made from.
+    reported only in some weather; amounts too coarse to tell rain from none. A wind component falls with its
+    other. Precipitation type falls with the amount that it was made from.
 
     Args:
         dataset: as read; not changed.
@@ -211,6 +212,22 @@ def _amounts_lost(dataset: Dataset) -> BoolArray:
     return np.asarray(((total == 0) & (np.bincount(group, coded) >= CODED_HOURS_WITHOUT_AMOUNT))[group])
 
 
+def _coarse_amounts(dataset: Dataset) -> BoolArray:
+    """Amounts of stations that report whole millimetres only.
+
+    Their zero is anything below half a millimetre, which is most rainy hours: taken for dry, they teach a
+    model that it hardly ever rains.
+    """
+    bad = np.zeros(dataset.values.shape, dtype=bool)
+    amount = dataset.column("precipitation")
+    fraction = np.abs(amount - np.round(amount))
+    stations = len(dataset.stations)
+    fine = np.bincount(dataset.station, np.nan_to_num(fraction) > ROUNDED_MM, stations) > 0
+    rained = np.bincount(dataset.station, np.nan_to_num(amount) > 0, stations) > 0
+    bad[:, VARIABLES.index("precipitation")] = (rained & ~fine)[dataset.station]
+    return bad
+
+
 def _group(station: IntArray, key: IntArray) -> IntArray:
     """Number each pair of station and key from 0."""
     pair = station * (key.max() - key.min() + 1) + key - key.min()
@@ -244,4 +261,5 @@ CHECKS: Mapping[str, Callable[[Dataset], BoolArray]] = {
     "stuck": _stuck,
     "dew_point_above_temperature": _dew_point_above_temperature,
     "selective_reporting": _selective_reporting,
+    "coarse_amounts": _coarse_amounts,
 }

@@ -1,4 +1,4 @@
-"""Runs `manage.py quickstart` with hardly any training: everything real but the time spent and the skill reached."""
+"""Runs `manage.py quickstart` with hardly any training; everything else is real."""
 
 import os
 import sys

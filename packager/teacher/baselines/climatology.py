@@ -18,12 +18,12 @@ ENOUGH = 40
 class Climatology:
     """Tables of (station, month, solar hour, ...) for every output of the contract.
 
-    Fitted on rows that training may see. A station without rows of its own takes the table of the fitted
-    station nearest in latitude (the analogue).
+    Fitted on rows that training may see. A station without values of its own takes, output by output, the
+    table of the station with values that is nearest in latitude: its analogue.
     """
 
     tables: dict[str, FloatArray]
-    analogue: IntArray
+    analogue: dict[str, IntArray]
 
     @classmethod
     def fit(cls, dataset: Dataset, rows: BoolArray, contract: Contract) -> "Climatology":
@@ -36,21 +36,22 @@ class Climatology:
         """
         columns = _columns(dataset, contract)
         cell = _cell(dataset.hour, _longitudes(dataset)[dataset.station])
-        fitted = np.array([np.any(rows & (dataset.station == i)) for i in range(len(dataset.stations))])
         stations = []
         for index in range(len(dataset.stations)):
             mine = rows & (dataset.station == index)
             own = {name: values[mine] for name, values in columns.items()}
             stations.append(_station_tables(own, cell[mine], contract))
         tables = {spec.name: np.stack([own[spec.name] for own in stations]) for spec in contract.outputs}
-        return cls(tables, _analogues(dataset, fitted))
+        return cls(tables, {name: _analogues(dataset, table) for name, table in tables.items()})
 
     def forecast(self, windows: Windows, contract: Contract) -> Tensors:
         """Outputs by contract name, (case, lead, ...)."""
         valid = windows.init_hour[:, None] + np.arange(1, contract.lead_hours + 1)
         cell = _cell(valid, windows.inputs["site"][:, 1:2])
-        station = self.analogue[windows.station][:, None]
-        return {name: table[station, cell] for name, table in self.tables.items()}
+        return {
+            name: table[self.analogue[name][windows.station][:, None], cell]
+            for name, table in self.tables.items()
+        }
 
 
 def _columns(dataset: Dataset, contract: Contract) -> dict[str, FloatArray]:
@@ -122,7 +123,8 @@ def _summary(sample: FloatArray, spec: Output) -> FloatArray:
     return np.asarray(np.median(sample, axis=0), np.float32)
 
 
-def _analogues(dataset: Dataset, fitted: BoolArray) -> IntArray:
+def _analogues(dataset: Dataset, table: FloatArray) -> IntArray:
+    fitted = np.isfinite(table.reshape(len(table), -1)).any(axis=1)
     latitude = np.array([station.latitude for station in dataset.stations])
     distance = np.abs(latitude[:, None] - latitude[None, :]) + np.where(fitted, 0.0, np.inf)[None, :]
     return np.where(fitted, np.arange(len(latitude)), np.argmin(distance, axis=1))

@@ -24,7 +24,7 @@ def make_dataset(
         "pressure_msl": 1013 + 3 * day + wobble,
         "wind_u": 3 + day + wobble,
         "wind_v": -2 + day - wobble,
-        "precipitation": np.where(hour % 10 == 0, 1.0, 0.0),
+        "precipitation": np.where(hour % 10 == 0, 0.8, 0.0),
         "cloud_cover": (hour % 11) / 10,
         "cloud_base": np.where(hour % 5 == 0, 20_000.0, 1000.0),
         "visibility": np.full(hour.shape, 16_090.0),

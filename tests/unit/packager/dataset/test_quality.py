@@ -186,3 +186,27 @@ def test_the_report_counts_and_prints():
     lines = report.table().splitlines()
     assert lines[0].split() == ["station", "variable", "check", "dropped", "reported"]
     assert lines[1].split() == ["a", "temperature", "physical_limits", "2", "199"]
+
+
+def test_whole_millimetres_cannot_tell_rain_from_none():
+    dataset = make_dataset(MONTH)
+    amount = dataset.column("precipitation")
+    amount[amount > 0] = 1.0
+    cleaned, report = quality_control(dataset)
+    assert report.dropped == {("a", "precipitation", "coarse_amounts"): MONTH}
+    assert np.isnan(cleaned.precipitation_type).all()
+
+
+def test_one_amount_in_tenths_shows_that_a_station_resolves_them():
+    dataset = make_dataset(MONTH)
+    amount = dataset.column("precipitation")
+    amount[amount > 0] = 1.0
+    amount[np.flatnonzero(amount)[0]] = 0.3
+    assert dropped(dataset) == {}
+
+
+def test_a_station_without_rain_keeps_its_zeros():
+    dataset = make_dataset(MONTH)
+    dataset.column("precipitation")[:] = 0.0
+    dataset.precipitation_type[:] = 0.0
+    assert dropped(dataset) == {}

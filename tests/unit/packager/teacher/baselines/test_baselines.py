@@ -120,7 +120,7 @@ def test_an_unknown_place_takes_the_place_nearest_in_latitude():
     dataset = daily(24 * 50, stations=(SOUTH, NEW, NORTH))
     set_value(dataset, dataset.station == 2, "temperature", -20.0)
     table = Climatology.fit(dataset, dataset.station != 1, CONTRACT)
-    assert table.analogue.tolist() == [0, 2, 2]
+    assert table.analogue["temperature"].tolist() == [0, 2, 2]
     windows = make_windows(dataset, CONTRACT, stride=24, split="train")
     outputs = table.forecast(windows, CONTRACT)["temperature"]
     assert (outputs[windows.station == 1] == -20).all()
