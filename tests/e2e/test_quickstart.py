@@ -37,6 +37,7 @@ def first(tmp_path_factory):
 
 def test_every_figure_is_in_the_report(first):
     _, _, report = first
+    assert [goal["baseline"] for goal in report["goals"]] == ["ridge", "same_hour_yesterday", "climatology"]
     assert set(report["baselines"]) == {"climatology", "persistence", "same_hour_yesterday", "ridge"}
     assert {v["name"] for v in report["variants"]} == PHONE_VARIANTS | {"server_fp32"}
     for variant in report["variants"]:

@@ -19,6 +19,7 @@ from mobile_models.models import Bundle, Release
 from packager.archive import write_atomically
 from packager.pipeline import Pipeline, Progress
 from packager.recipes import Profile, get_recipe, recipe_names
+from packager.verify.goals import teacher_goals
 from weatherapp.config.processes import web_server
 from weatherapp.forecasts.models import ForecastRun
 from weatherapp.forecasts.services import run_cycle
@@ -43,7 +44,8 @@ class Quickstart:
         """Do every stage that is not done yet.
 
         Returns:
-            `stages` (seconds), `baselines`, `teacher`, `student`, `variants`, `release`, `run`, `phone`.
+            `stages` (seconds), `dataset`, `baselines`, `teacher`, `goals`, `student`, `variants`, `release`,
+            `run`, `phone`.
 
         Raises:
             CommandError: a required variant was refused, or the phone failed; what was measured is written.
@@ -78,6 +80,8 @@ class Quickstart:
         teacher = pipeline.teacher()
         self.progress("teacher", 1.0, f"{teacher.facts['parameters']:,} parameters")
         self.report["teacher"] = dict(teacher.facts)
+        goals = teacher_goals(teacher.facts["scores"], self.report["baselines"])
+        self.report["goals"] = [goal.to_dict() for goal in goals]
         self.report["variants"] = []
         for name in recipe_names():
             recipe = get_recipe(name)

@@ -64,12 +64,21 @@ def _show(report: dict[str, Any]) -> None:
                 if name in report:
                     rows[name] = report[name]["scores"][split]["values"]
             console.print(scores_table(rows, contract, split=split, bucket="1-24"))
+        for goal in report["goals"]:
+            console.print(_goal(goal))
         console.print(variants_table(report["variants"]))
     if "phone" in report:
         console.print(_phone_table(report["phone"]))
     stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report.get("stages", {}).items())
     console.print(f"Stages (seconds when they were done): {stages}")
     console.print(f"Figures: {Path(settings.VAR_DIR) / 'quickstart.json'}")
+
+
+def _goal(goal: dict[str, Any]) -> str:
+    score, baseline = goal["score"].replace("_", " "), goal["baseline"].replace("_", " ")
+    verdict = "reached" if goal["met"] else "MISSED"
+    figures = f"{goal['percent_below']:.1f} % below {baseline} (goal {goal['wanted_percent']:.0f} %)"
+    return f"Teacher's {score} on {goal['split']}, leads {goal['leads']} h: {figures}: {verdict}"
 
 
 def _phone_table(phone: dict[str, Any]) -> Table:
