@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -72,8 +73,13 @@ class Workspace:
             shutil.rmtree(part, ignore_errors=True)
 
 
+@cache
 def source_digest(*paths: str) -> str:
-    """SHA-256 over the sources below some paths of the project: a changed program makes a changed stage."""
+    """SHA-256 over the sources below some paths of the project: a changed program makes a changed stage.
+
+    Read once per process: a worker that runs on while its files are replaced still runs the old program, and
+    must not keep its results under the new one's name.
+    """
     digest = hashlib.sha256()
     for path in paths:
         top = ROOT / path

@@ -143,8 +143,18 @@ def test_a_rename_that_fails_for_another_reason_is_not_hidden(tmp_path, monkeypa
     assert everything(tmp_path) == []
 
 
+def test_a_program_replaced_while_it_runs_keeps_its_digest(tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace, "ROOT", tmp_path)
+    (tmp_path / "replaced.py").write_text("old")
+    first = source_digest("replaced.py")
+    (tmp_path / "replaced.py").write_text("new")
+    assert source_digest("replaced.py") == first
+
+
 def test_the_source_digest_follows_content_and_names_of_sources_only(tmp_path, monkeypatch):
     monkeypatch.setattr(workspace, "ROOT", tmp_path)
+    # As a new process reads them.
+    source_digest = workspace.source_digest.__wrapped__
     package = tmp_path / "packager" / "teacher"
     package.mkdir(parents=True)
     (package / "a.py").write_text("1")
