@@ -1,4 +1,4 @@
-"""What the teacher is meant to reach beside the baselines: reported, met or missed; never a reason to stop."""
+"""What the teacher is meant to reach beside the baselines: reported, never a reason to stop."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
