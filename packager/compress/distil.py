@@ -10,7 +10,7 @@ import tensorflow as tf
 from packager.contract import Contract, Output
 from packager.dataset.windows import Windows
 from packager.student import describe, load_student, save_student
-from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder
+from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder, split_projections
 from packager.student.losses import WEIGHTS, hard_loss
 from packager.student.normalisation import Normalisation
 from packager.student.training import Progress, TrainingOptions, TrainingResult, predict, train
@@ -65,7 +65,7 @@ def distil(
         folder: where the student is saved.
         progress: told after every epoch.
     """
-    model = build_lead_decoder(contract, normalisation, config)
+    model = build_lead_decoder(contract, normalisation, config, fused=True)
     labels = _labels(teacher, windows)
     stopping_labels = _labels(teacher, stopping)
 
@@ -85,6 +85,7 @@ def distil(
         options=options.training,
         progress=progress,
     )
+    model = split_projections(model, contract, normalisation, config)
     save_student(model, describe("lead_decoder", contract, normalisation, [config]), folder)
     return result
 

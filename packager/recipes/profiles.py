@@ -35,7 +35,7 @@ class Profile:
         return asdict(self)
 
 
-STUDENT = (("channels", 32), ("context", 64), ("per_lead", 6), ("linear", 16), ("hidden", (96, 96)))
+STUDENT = (("channels", 32), ("context", 64), ("per_lead", 6), ("linear", 16), ("hidden", (96, 48)))
 
 PROFILES = {
     profile.name: profile
@@ -44,8 +44,8 @@ PROFILES = {
             "demo",
             stride=3,
             members=3,
-            teacher_epochs=6,
-            student_epochs=12,
+            teacher_epochs=5,
+            student_epochs=8,
             scored_cases=1000,
             student=STUDENT,
         ),

@@ -185,6 +185,17 @@ class Anchors(layers.Layer):
         }
 
 
+class SplitChannels(layers.Layer):
+    """(..., sum of widths) → a list of (..., width)."""
+
+    def __init__(self, widths: list[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.widths = widths
+
+    def call(self, values: Any) -> Any:
+        return tf.split(values, self.widths, axis=-1)
+
+
 class OrderedQuantiles(layers.Layer):
     """(lead, level) free numbers → (lead, level) non-decreasing: the middle, and steps away from it."""
 

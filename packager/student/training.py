@@ -96,6 +96,9 @@ def train(
             "window is left. Bring more data, or use a smaller stride or batch."
         )
     trainer = _Trainer(model, loss, options, steps=options.epochs * (cases // options.batch))
+    stopping_step = tf.function(
+        lambda part, observed: stopping_loss(model(part, training=False), observed), reduce_retracing=True
+    )
     rng = np.random.default_rng(options.seed)
     losses: list[float] = []
     best: list[FloatArray] = model.get_weights()
@@ -103,7 +106,7 @@ def train(
         order = rng.permutation(cases)[: cases // options.batch * options.batch].reshape(-1, options.batch)
         trained = trainer.epoch(_augmented(inputs, rng, options), targets, order)
         with trainer.averaged_weights():
-            losses.append(_mean_loss(model, stopping_inputs, stopping_targets, stopping_loss))
+            losses.append(_mean_loss(stopping_step, stopping_inputs, stopping_targets))
             if losses[-1] <= min(losses):
                 best = model.get_weights()
         if not np.isfinite(losses[-1]):
@@ -224,15 +227,15 @@ def _season_blurred(clock: FloatArray, rng: np.random.Generator, days: float) ->
     return blurred
 
 
-def _mean_loss(
-    model: tf_keras.Model, inputs: Tensors, targets: Tensors, loss: Loss, batch: int = 512
-) -> float:
+def _mean_loss(step: Callable[..., Any], inputs: Tensors, targets: Tensors, batch: int = 512) -> float:
     cases = len(next(iter(inputs.values())))
     total = 0.0
     for start in range(0, cases, batch):
         part = slice(start, start + batch)
-        outputs = model({name: tf.constant(values[part]) for name, values in inputs.items()}, training=False)
-        value = loss(outputs, {name: tf.constant(values[part]) for name, values in targets.items()})
+        value = step(
+            {name: tf.constant(values[part]) for name, values in inputs.items()},
+            {name: tf.constant(values[part]) for name, values in targets.items()},
+        )
         total += float(value) * len(range(*part.indices(cases)))
     return total / cases
 
