@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from packager.contract import canonical_json
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = "stage.json"
+# A week: the longest stage of the longest profile takes hours.
+ABANDONED_SECONDS = 7 * 86_400
 SOURCE_SUFFIXES = {".py", ".json", ".yaml"}
 
 
@@ -58,6 +61,7 @@ class Workspace:
     ) -> None:
         part = folder.with_name(f".{folder.name}-{uuid4().hex}")
         part.mkdir(parents=True)
+        _remove_abandoned(folder.parent)
         start = time.monotonic()
         try:
             facts = make(part)
@@ -71,6 +75,14 @@ class Workspace:
                     raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove parts that killed processes left behind; nobody works on one stage for so long."""
+    for part in folder.glob(".*-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 @cache

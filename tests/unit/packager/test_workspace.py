@@ -167,3 +167,15 @@ def test_the_source_digest_follows_content_and_names_of_sources_only(tmp_path, m
     (package / "a.py").rename(package / "b.py")
     assert source_digest("packager/teacher") not in (first, changed)
     assert source_digest("packager/teacher/b.py") == source_digest("packager/teacher")
+
+
+def test_what_a_killed_process_left_is_removed_after_a_week_and_not_before(tmp_path):
+    old, young = (tmp_path / "teacher" / f".{name}-part" for name in ("old", "young"))
+    for part, days in ((old, 8), (young, 1)):
+        part.mkdir(parents=True)
+        (part / "model.bin").write_text("half")
+        then = part.stat().st_mtime - days * 86_400
+        os.utime(part, (then, then))
+    Workspace(tmp_path).stage("teacher", {"seed": 1}, write("one"))
+    assert not old.exists()
+    assert young.exists()
