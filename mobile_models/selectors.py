@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from django.db.models import QuerySet
-
 from mobile_models import storage
 from mobile_models.device import PLATFORMS, parse_version
 from mobile_models.errors import (
@@ -16,7 +14,7 @@ from mobile_models.errors import (
 )
 from mobile_models.models import CHANNEL_NAME, DEFAULT_CHANNEL, Bundle, Channel, Release, Rollout
 from mobile_models.rollout import EVERYONE
-from mobile_models.targeting import SERVER, Candidate
+from mobile_models.targeting import Candidate
 from packager.contract import Contract, reference_contract
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -132,11 +130,6 @@ def blob_path(sha256: str) -> Path:
     if not SHA256.fullmatch(sha256) or not path.is_file():
         raise UnknownDigest(f"The store holds no blob {sha256[:80]!r}. Register its bundle again.")
     return path
-
-
-def phone_bundles() -> QuerySet[Bundle]:
-    """Verified bundles that a phone may get."""
-    return Bundle.objects.filter(state=Bundle.State.VERIFIED).exclude(variant__startswith=SERVER)
 
 
 def _nothing_offered(channel: str) -> NoLiveRelease | UnknownChannel:

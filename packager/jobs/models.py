@@ -40,8 +40,3 @@ class PackagingJob(models.Model):
 
     def __str__(self) -> str:
         return f"Job {self.pk}: {self.recipe}"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it succeeded or failed."""
-        return self.state in {self.State.SUCCEEDED, self.State.FAILED}

@@ -1,6 +1,6 @@
 """Profiles: how much training a run of the whole job may cost."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from packager.errors import RecipeInvalid
@@ -29,10 +29,6 @@ class Profile:
     scored_cases: int
     teacher: tuple[tuple[str, Any], ...] = ()
     student: tuple[tuple[str, Any], ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 STUDENT = (("channels", 32), ("context", 64), ("per_lead", 6), ("linear", 16), ("hidden", (96, 48)))
