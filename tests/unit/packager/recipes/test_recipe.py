@@ -168,10 +168,10 @@ def test_a_file_that_is_no_yaml_is_refused_by_name(tmp_path, content):
         read_recipe(tmp_path / "gone.yaml")
 
 
-def test_profiles_are_known_by_name_and_can_be_written_down():
+def test_profiles_are_known_by_name():
     assert set(PROFILES) == {"demo", "full"}
     for name in PROFILES:
-        assert get_profile(name).to_dict()["name"] == name
+        assert get_profile(name).name == name
     assert get_profile("full").stride < get_profile("demo").stride
     with pytest.raises(RecipeInvalid, match="'quick' is not known; choose one of demo, full"):
         get_profile("quick")
