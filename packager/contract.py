@@ -2,7 +2,8 @@
 
 The document (`contract.json`, checked by `contract.schema.json`) is the only place that states shapes,
 names, units and valid ranges. Code asks a `Contract` for them. A bundle carries its contract, so that an app
-can check that it feeds what the model expects.
+can check that it feeds what the model expects. `contract.guidance.json` is an optional group of inputs: with
+it the document is another contract, of another version and digest.
 """
 
 import hashlib
@@ -19,7 +20,18 @@ from packager.errors import ContractInvalid
 
 HERE = Path(__file__).parent
 REFERENCE_CONTRACT = HERE / "contract.json"
+GUIDANCE_GROUP = HERE / "contract.guidance.json"
 SCHEMA = HERE / "contract.schema.json"
+# The channels of the guidance group, in order: °C, °C, hPa, m/s, m/s, mm in the preceding hour, 0–1.
+GUIDANCE_VARIABLES = (
+    "temperature",
+    "dew_point",
+    "pressure_msl",
+    "wind_u",
+    "wind_v",
+    "precipitation",
+    "cloud_cover",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,15 @@ def reference_contract() -> Contract:
 
 
 @cache
+def contract_with_guidance() -> Contract:
+    """The reference contract and the optional group: a numerical model's forecast for the site, per lead."""
+    group = json.loads(GUIDANCE_GROUP.read_text())
+    reference = reference_contract().document
+    inputs = [*reference["inputs"], *group["inputs"]]
+    return parse_contract({**reference, "version": group["version"], "inputs": inputs})
+
+
+@cache
 def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
 
@@ -195,6 +216,7 @@ def _check_consistency(contract: Contract) -> None:
                 f"Contract: input {spec.name} has shape {spec.shape} and {len(spec.channels)} channels; "
                 "the batch must be 1 and the last dimension the number of channels."
             )
+    _check_masks(contract)
     for out in contract.outputs:
         widths = [len(part) for part in (out.levels, out.classes) if part]
         if out.shape[:2] != (1, contract.lead_hours) or any(width != out.width for width in widths):
@@ -204,6 +226,27 @@ def _check_consistency(contract: Contract) -> None:
             )
         if any(later <= earlier for earlier, later in zip(out.levels, out.levels[1:], strict=False)):
             raise ContractInvalid(f"Contract: the levels of {out.name} must increase; they are {out.levels}.")
+
+
+def _check_masks(contract: Contract) -> None:
+    """A mask says of each number of its group whether it is there; guidance is given per lead."""
+    for spec in contract.inputs:
+        group = spec.name.removesuffix("_mask")
+        if group == spec.name:
+            continue
+        whole = contract.input(group) if contract.has_input(group) else None
+        if whole is None or (whole.shape, whole.channel_names) != (spec.shape, spec.channel_names):
+            raise ContractInvalid(
+                f"Contract: input {spec.name} has shape {spec.shape}; it needs an input {group} with the same "
+                "shape and channels."
+            )
+    if contract.has_input("guidance"):
+        guidance = contract.input("guidance")
+        if not contract.has_input("guidance_mask") or guidance.shape[1:-1] != (contract.lead_hours,):
+            raise ContractInvalid(
+                f"Contract: input guidance has shape {guidance.shape}; it needs a guidance_mask beside it and "
+                f"one row per lead, {contract.lead_hours}."
+            )
 
 
 def _by_name(specs: tuple[Named, ...], name: str) -> Named:
