@@ -10,6 +10,7 @@ from rest_framework.views import exception_handler
 
 from mobile_models import errors as delivery
 from weatherapp.forecasts import errors as forecasts
+from weatherapp.personal import errors as personal
 
 # (status, problem type); a class covers its subclasses, the first match counts.
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
@@ -22,6 +23,15 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     delivery.RangeNotSatisfiable: (416, "range-not-satisfiable"),
     delivery.StorageFailed: (503, "storage-failed"),
     delivery.VerifierFailed: (503, "verifier-failed"),
+    personal.InputInvalid: (400, "input-invalid"),
+    personal.TargetRefused: (400, "webhook-target-refused"),
+    personal.TokenRefused: (401, "token-refused"),
+    personal.NotYours: (404, "not-yours"),
+    personal.LimitReached: (409, "limit-reached"),
+    personal.AlreadySent: (409, "already-sent"),
+    personal.NoForecastThere: (409, "no-forecast-there"),
+    personal.BodyTooLarge: (413, "body-too-large"),
+    personal.TooManyCalls: (429, "too-many-calls"),
     forecasts.CellUnknown: (404, "unknown-cell"),
     forecasts.NoCurrentRun: (503, "no-forecast-yet"),
 }

@@ -17,6 +17,14 @@ Every one has a default that runs on a laptop with nothing installed.
 | `PACKAGING_BUILDER` | packager.pipeline.build_variant | dotted path of what builds a job's bundle |
 | `RUNS_KEPT` | 72 | how many forecast runs are kept |
 | `JOB_LEASE_SECONDS` | 120 | a packaging job whose worker is silent for so long is taken over |
+| `CACHE_URL` | memory of each process | redis://…: what counts calls, then for all web processes together |
+| `PROXIES` | 0 | how many proxies in front add to `X-Forwarded-For`; callers are told apart by it |
+| `ADDRESS_CALLS_PER_MINUTE` | 600 | calls to `/v1/devices` from one network address |
+| `DEVICE_CALLS_PER_MINUTE` | 120 | calls of one device |
+| `DEVICE_REGISTRATIONS_PER_HOUR` | 30 | new devices from one network address |
+| `DEVICE_KEPT_DAYS` | 400 | a device silent for longer is erased |
+| `WEBHOOK_HTTP` | false | whether webhooks may be plain http |
+| `WEBHOOK_NETWORKS` | none | private networks that webhooks may reach all the same, such as 10.1.2.0/24 |
 """
 
 from pathlib import Path
@@ -63,6 +71,7 @@ INSTALLED_APPS = [
     "packager.jobs",
     "weatherapp.observations",
     "weatherapp.forecasts",
+    "weatherapp.personal",
     "weatherapp.web",
     "weatherapp.config",
 ]
@@ -102,11 +111,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
+        # What is erased is overwritten, not only unlinked.
+        "PRAGMA secure_delete=ON;",
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+if "redis" in CACHES["default"]["BACKEND"]:
+    CACHES["default"]["KEY_PREFIX"] = env.str("CELERY_KEY_PREFIX", default="skyfold:")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -180,6 +194,14 @@ CYCLE_MINUTE = env.int("CYCLE_MINUTE", default=5)
 RUNS_KEPT = env.int("RUNS_KEPT", default=72)
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
 PACKAGING_BUILDER = env.str("PACKAGING_BUILDER", default="packager.pipeline.build_variant")
+
+PROXIES = env.int("PROXIES", default=0)
+ADDRESS_CALLS_PER_MINUTE = env.int("ADDRESS_CALLS_PER_MINUTE", default=600)
+DEVICE_CALLS_PER_MINUTE = env.int("DEVICE_CALLS_PER_MINUTE", default=120)
+DEVICE_REGISTRATIONS_PER_HOUR = env.int("DEVICE_REGISTRATIONS_PER_HOUR", default=30)
+DEVICE_KEPT_DAYS = env.int("DEVICE_KEPT_DAYS", default=400)
+WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", default=False)
+WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
 
 BLOBS_DIR = VAR_DIR / "blobs"
 RUNS_DIR = VAR_DIR / "runs"
