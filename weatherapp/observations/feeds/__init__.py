@@ -3,12 +3,29 @@
 from typing import Any
 
 from weatherapp.observations.errors import FeedUnknown
-from weatherapp.observations.feeds.interface import Batch, Feed, StationReport
+from weatherapp.observations.feeds.interface import (
+    Batch,
+    Feed,
+    GuidanceBatch,
+    GuidanceFeed,
+    RejectedReport,
+    StationReport,
+)
 from weatherapp.observations.feeds.replay import ReplayFeed
 
 FEEDS: dict[str, type[Feed[Any]]] = {ReplayFeed.name: ReplayFeed}
 
-__all__ = ["FEEDS", "Batch", "Feed", "ReplayFeed", "StationReport", "open_feed"]
+__all__ = [
+    "FEEDS",
+    "Batch",
+    "Feed",
+    "GuidanceBatch",
+    "GuidanceFeed",
+    "RejectedReport",
+    "ReplayFeed",
+    "StationReport",
+    "open_feed",
+]
 
 
 def open_feed(name: str) -> Feed[Any]:
