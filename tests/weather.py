@@ -55,6 +55,7 @@ def make_run(
     replay: bool = True,
     stations: tuple[store.RunStation, ...] = STATIONS,
     outputs: dict[str, np.ndarray] | None = None,
+    past: dict[str, np.ndarray] | None = None,
 ) -> ForecastRun:
     """A stored run with its row, in settings.RUNS_DIR."""
     release, _ = Release.objects.get_or_create(version="2026.07.04-1")
@@ -69,6 +70,7 @@ def make_run(
         stations=stations,
         inputs=make_inputs(stations),
         outputs=outputs or make_outputs(len(stations)),
+        past=past,
     )
     run.state, run.stations, run.stored = ForecastRun.State.STORED, len(stations), init_time
     run.save()

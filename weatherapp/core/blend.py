@@ -16,6 +16,7 @@ from weatherapp.core.errors import NothingNear
 
 EARTH_RADIUS_KM = 6371.0088
 REACH_KM = 150.0
+REACH_SLACK = 1e-9  # of a cosine: far more than rounding, and less than a metre at the edge
 STATIONS = 4
 NEAR_KM = 2.0  # closer than this a station counts as being at the place
 KM_PER_METRE_OF_HEIGHT = 0.1  # a hundred metres up or down is as far as ten kilometres away
@@ -69,6 +70,20 @@ def great_circle_km(
     return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(root, 0.0, 1.0))))
 
 
+def unit_vectors(latitude: npt.ArrayLike, longitude: npt.ArrayLike) -> FloatArray:
+    """Points on the unit sphere.
+
+    Args:
+        latitude: (point,) degrees north.
+        longitude: (point,) degrees east.
+
+    Returns:
+        (point, 3); the product of two is the cosine of the angle between them.
+    """
+    phi, turn = np.deg2rad(latitude), np.deg2rad(longitude)
+    return np.stack([np.cos(phi) * np.cos(turn), np.cos(phi) * np.sin(turn), np.sin(phi)], axis=-1)
+
+
 def plan_blend(
     latitude: float,
     longitude: float,
@@ -77,6 +92,7 @@ def plan_blend(
     station_latitudes: FloatArray,
     station_longitudes: FloatArray,
     station_elevations: FloatArray,
+    station_vectors: FloatArray | None = None,
 ) -> Blend:
     """Choose and weigh up to four stations within 150 km of a place.
 
@@ -87,6 +103,8 @@ def plan_blend(
         station_latitudes: (station,) degrees north.
         station_longitudes: (station,) degrees east.
         station_elevations: (station,) metres.
+        station_vectors: (station, 3) from `unit_vectors`: whoever plans many places among many stations makes
+            them once.
 
     Returns:
         The blend; indices point into the given arrays.
@@ -97,14 +115,17 @@ def plan_blend(
     Source: inverse distance weights that vanish at a radius, after Franke and Nielson (1980),
     doi:10.1002/nme.1620151110.
     """
-    distances = great_circle_km(latitude, longitude, station_latitudes, station_longitudes)
-    nearest = np.lexsort((np.arange(len(distances)), distances))[: STATIONS + 1]
-    within = nearest[distances[nearest] < REACH_KM]
-    if not len(within):
-        raise NothingNear(_too_far(latitude, longitude, distances))
-    chosen = within[:STATIONS]
-    radius = float(distances[within[STATIONS]]) if len(within) > STATIONS else REACH_KM
-    near = distances[chosen]
+    if station_vectors is None:
+        station_vectors = unit_vectors(station_latitudes, station_longitudes)
+    around = _around(latitude, longitude, station_vectors)
+    distances = great_circle_km(latitude, longitude, station_latitudes[around], station_longitudes[around])
+    order = np.lexsort((around, distances))[: STATIONS + 1]
+    order = order[distances[order] < REACH_KM]
+    if not len(order):
+        raise NothingNear(_too_far(latitude, longitude, station_latitudes, station_longitudes))
+    chosen = around[order[:STATIONS]]
+    radius = float(distances[order[STATIONS]]) if len(order) > STATIONS else REACH_KM
+    near = distances[order[:STATIONS]]
     weights = _weights(near, radius, np.zeros(len(chosen)))
     heights = np.asarray(station_elevations, dtype=np.float64)[chosen]
     if elevation is None:
@@ -114,32 +135,50 @@ def plan_blend(
 
 
 def blend_outputs(outputs: Mapping[str, FloatArray], blend: Blend) -> dict[str, FloatArray]:
-    """Average a model's outputs over the stations of a blend.
+    """Average a model's outputs, or past reports in their form, over the stations of a blend.
 
     Quantiles are averaged level by level, which keeps them ordered; probabilities and wind components
     linearly, which keeps probabilities summing to 1. Temperature and dew point are moved to the place's
     elevation first; pressure is at mean sea level at both ends and needs nothing. A dew point above the
-    median temperature is lowered to it.
+    median temperature is lowered to it. A station that has no value for an hour does not count in that hour:
+    the others share its weight.
 
     Args:
-        outputs: by contract name, (station, lead[, k]), in contract units.
+        outputs: by contract name, (station, hour[, k]), in contract units; NaN where nothing is known.
         blend: which rows of the outputs count, and how much.
 
     Returns:
-        By contract name, (lead[, k]), in contract units.
+        By contract name, (hour[, k]), in contract units; NaN where no station knows anything.
     """
     blended = {name: _average(name, values, blend) for name, values in outputs.items()}
     if "dew_point" in blended and "temperature" in blended:
         temperature = blended["temperature"]
         median = temperature[:, temperature.shape[1] // 2] if temperature.ndim > 1 else temperature
-        blended["dew_point"] = np.minimum(blended["dew_point"], median)
+        # An unknown temperature lowers nothing.
+        blended["dew_point"] = np.where(median < blended["dew_point"], median, blended["dew_point"])
     return blended
 
 
 def _average(name: str, values: FloatArray, blend: Blend) -> FloatArray:
     chosen = np.asarray(values[blend.stations], dtype=np.float64)
-    mean = (blend.weights @ chosen.reshape(len(chosen), -1)).reshape(chosen.shape[1:])
+    flat = chosen.reshape(len(chosen), -1)
+    mean = (blend.weights @ flat).reshape(chosen.shape[1:])
+    # One sum finds any gap; infinite values are refused when a run is made.
+    if np.isnan(mean.sum()):
+        return _average_of_known(name, chosen, blend)
     return np.asarray(mean + LAPSE.get(name, 0.0) * float(blend.weights @ blend.lift))
+
+
+def _average_of_known(name: str, chosen: FloatArray, blend: Blend) -> FloatArray:
+    """As `_average` where (station, hour[, k]) has gaps; an hour that lacks one of its numbers lacks all."""
+    wide = chosen.reshape(*chosen.shape[:2], -1)
+    known = np.isfinite(wide).all(axis=2)
+    raw = blend.weights[:, None] * known
+    total = raw.sum(axis=0)
+    share = raw / np.where(total > 0, total, np.nan)
+    mean = np.einsum("sh,shk->hk", share, np.where(known[..., None], wide, 0.0))
+    lifted = mean + (LAPSE.get(name, 0.0) * (blend.lift @ share))[:, None]
+    return np.asarray(lifted.reshape(chosen.shape[1:]))
 
 
 def _weights(distances: FloatArray, radius: float, lift: FloatArray) -> FloatArray:
@@ -150,10 +189,19 @@ def _weights(distances: FloatArray, radius: float, lift: FloatArray) -> FloatArr
     return np.asarray(raw / raw.sum())
 
 
-def _too_far(latitude: float, longitude: float, distances: FloatArray) -> str:
+def _around(latitude: float, longitude: float, vectors: FloatArray) -> IntArray:
+    """Indices of the stations in reach, and perhaps some a little beyond: one product finds them."""
+    place = unit_vectors(np.array([latitude]), np.array([longitude]))[0]
+    return np.flatnonzero(vectors @ place > np.cos(REACH_KM / EARTH_RADIUS_KM) - REACH_SLACK)
+
+
+def _too_far(
+    latitude: float, longitude: float, station_latitudes: FloatArray, station_longitudes: FloatArray
+) -> str:
     where = f"{latitude:g}, {longitude:g}"
-    if not len(distances):
+    if not len(station_latitudes):
         return f"No data is available for this location ({where}): no station has a forecast yet."
+    distances = great_circle_km(latitude, longitude, station_latitudes, station_longitudes)
     return (
         f"No data is available for this location ({where}): the nearest station is {distances.min():.0f} km "
         f"away and the limit is {REACH_KM:.0f} km. Ask for a place closer to a station."

@@ -95,3 +95,26 @@ def mean_sea_level_pressure(
     return np.asarray(station_pressure, dtype=np.float64) * np.exp(
         GRAVITY_OVER_GAS_CONSTANT * height / column
     )
+
+
+def station_pressure(
+    pressure_msl: npt.ArrayLike,
+    elevation: npt.ArrayLike,
+    temperature: npt.ArrayLike,
+    dew_point: npt.ArrayLike = np.nan,
+) -> FloatArray:
+    """Pressure at a height from pressure at mean sea level; the inverse of `mean_sea_level_pressure`.
+
+    Args:
+        pressure_msl: hPa.
+        elevation: metres above mean sea level.
+        temperature: at that height, °C.
+        dew_point: at that height, °C; where it is NaN the air counts as dry.
+
+    Returns:
+        hPa, broadcast of the arguments.
+
+    Source: as `mean_sea_level_pressure`.
+    """
+    reduction = mean_sea_level_pressure(1.0, temperature, dew_point, elevation)
+    return np.asarray(np.asarray(pressure_msl, dtype=np.float64) / reduction)

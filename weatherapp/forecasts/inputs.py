@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
 from packager.contract import Contract
 from packager.types import Tensors
-from weatherapp.core.arrays import FloatArray, IntArray
+from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.core.solar import clock_features
 from weatherapp.forecasts.errors import NothingToForecast, RunRefused
 from weatherapp.observations.feeds import ReplayFeed
@@ -19,26 +20,45 @@ NEEDED = "temperature"  # a station silent about it in the whole window is not f
 
 
 @dataclass(frozen=True)
+class Reports:
+    """What stations reported in a run's window, hour by hour, whatever series the hours belong to.
+
+    Attributes:
+        values: (station, hour, variable) float32, columns as `VARIABLES`, NaN missing; the last hour is the
+            init time.
+        precipitation_type: (station, hour) float32, the contract's class index, NaN where none was reported.
+        series: (station, hour) hours that share it followed each other in nature.
+        present: (station, hour) whether there was a report.
+    """
+
+    values: FloatArray
+    precipitation_type: FloatArray
+    series: IntArray
+    present: BoolArray
+
+    def take(self, stations: IntArray) -> "Reports":
+        """The reports of some stations."""
+        return Reports(*(array[stations] for array in self._arrays()))
+
+    def _arrays(self) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
+        return self.values, self.precipitation_type, self.series, self.present
+
+
+@dataclass(frozen=True)
 class StationInputs:
     """Stations with the tensors to forecast them from.
 
     Attributes:
         stations: rows of the tensors.
         tensors: by contract name, (station, ...), float32, units of the contract.
+        reports: of these stations in the window.
         replay: whether any report was replayed rather than measured now.
     """
 
     stations: tuple[Station, ...]
     tensors: Tensors
+    reports: Reports
     replay: bool
-
-
-@dataclass(frozen=True)
-class _Reports:
-    station: IntArray  # (row,) index into the stations
-    step: IntArray  # (row,) hours since the window began
-    series: IntArray
-    values: FloatArray  # (row, variable), NaN missing
 
 
 def build_inputs(*, init_time: datetime, contract: Contract) -> StationInputs:
@@ -57,8 +77,8 @@ def build_inputs(*, init_time: datetime, contract: Contract) -> StationInputs:
     """
     _check_served(contract)
     stations = tuple(active_stations())
-    reports, replay = _read(stations, init_time, contract.history_hours)
-    history = _history(reports, len(stations), contract)
+    reports, replay = read_reports(stations, init_time, contract.history_hours)
+    history = _history(reports, contract)
     mask = np.isfinite(history)
     temperature = contract.input("history").channel_names.index(NEEDED)
     heard = np.flatnonzero(mask[:, :, temperature].any(axis=1))
@@ -76,7 +96,7 @@ def build_inputs(*, init_time: datetime, contract: Contract) -> StationInputs:
         "site": site,
         "clock": clock_features(hour, site[:, 0], site[:, 1]),
     }
-    return StationInputs(chosen, tensors, replay)
+    return StationInputs(chosen, tensors, reports.take(heard), replay)
 
 
 def _check_served(contract: Contract) -> None:
@@ -91,32 +111,49 @@ def _check_served(contract: Contract) -> None:
         )
 
 
-def _read(stations: tuple[Station, ...], init_time: datetime, hours: int) -> tuple[_Reports, bool]:
-    first = init_time - timedelta(hours=hours - 1)
-    rows = list(
-        reports_between(first, init_time).values_list(
-            "station_id", "valid_time", "series", "feed", *VARIABLES
-        )
+def read_reports(stations: tuple[Station, ...], init_time: datetime, hours: int) -> tuple[Reports, bool]:
+    """The reports of stations in the hours up to `init_time`, and whether any of them is replayed.
+
+    Hour by hour: the rows of one hour stand together in every database, and no time has to be read back.
+    """
+    order = np.argsort([station.pk for station in stations]) if stations else np.empty(0, dtype=np.int64)
+    keys = np.array([station.pk for station in stations], dtype=np.int64)[order]
+    shape = (len(stations), hours)
+    reports = Reports(
+        values=np.full((*shape, len(VARIABLES)), np.nan, dtype=np.float32),
+        precipitation_type=np.full(shape, np.nan, dtype=np.float32),
+        series=np.zeros(shape, dtype=np.int64),
+        present=np.zeros(shape, dtype=np.bool_),
     )
-    position = {station.pk: index for index, station in enumerate(stations)}
-    reports = _Reports(
-        station=np.array([position[row[0]] for row in rows], dtype=np.int64),
-        step=np.array([round((row[1] - first).total_seconds() / 3600) for row in rows], dtype=np.int64),
-        series=np.array([row[2] for row in rows], dtype=np.int64),
-        values=np.array([row[4:] for row in rows], dtype=np.float32).reshape(-1, len(VARIABLES)),
-    )
-    return reports, any(row[3] == ReplayFeed.name for row in rows)
+    replay = False
+    for step in range(hours):
+        hour = init_time - timedelta(hours=hours - 1 - step)
+        rows = _rows_of(hour)
+        if not rows:
+            continue
+        station, series, feed, kind, *columns = zip(*rows, strict=True)
+        place = np.minimum(np.searchsorted(keys, station), max(len(keys) - 1, 0))
+        # A station may have come or been switched on since the stations were read.
+        known = np.isin(station, keys)
+        index = order[place[known]]
+        reports.values[index, step] = np.array(columns, dtype=np.float32).T[known]
+        reports.precipitation_type[index, step] = np.array(kind, dtype=np.float32)[known]
+        reports.series[index, step] = np.array(series, dtype=np.int64)[known]
+        reports.present[index, step] = True
+        replay = replay or ReplayFeed.name in feed
+    return reports, replay
 
 
-def _history(reports: _Reports, stations: int, contract: Contract) -> FloatArray:
+def _rows_of(hour: datetime) -> list[tuple[Any, ...]]:
+    rows = reports_between(hour, hour).order_by()
+    return list(rows.values_list("station_id", "series", "feed", "precipitation_type", *VARIABLES))
+
+
+def _history(reports: Reports, contract: Contract) -> FloatArray:
     """(station, hour, channel), NaN missing; only the series of each station's last report."""
-    latest = np.full(stations, -1, dtype=np.int64)
-    np.maximum.at(latest, reports.station, reports.step)
-    series = np.zeros(stations, dtype=np.int64)
-    last = reports.step == latest[reports.station]
-    series[reports.station[last]] = reports.series[last]
-    same = reports.series == series[reports.station]
+    hours = contract.history_hours
+    last = hours - 1 - np.argmax(reports.present[:, ::-1], axis=1)
+    series = np.take_along_axis(reports.series, last[:, None], axis=1)
+    same = reports.present & (reports.series == series)
     columns = [VARIABLES.index(name) for name in contract.input("history").channel_names]
-    history = np.full((stations, contract.history_hours, len(columns)), np.nan, dtype=np.float32)
-    history[reports.station[same], reports.step[same]] = reports.values[same][:, columns]
-    return history
+    return np.where(same[:, :, None], reports.values[:, :, columns], np.float32(np.nan))

@@ -1,7 +1,7 @@
 """The forecast cycle: observations in, a stored run out."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,9 +17,10 @@ from packager.contract import Contract
 from packager.runtimes import open_runtime
 from packager.types import Tensors
 from weatherapp.forecasts import selectors, store
-from weatherapp.forecasts.errors import RunNotStored, RunRefused
+from weatherapp.forecasts.errors import NoCurrentRun, RunNotStored, RunRefused
 from weatherapp.forecasts.inputs import StationInputs, build_inputs
 from weatherapp.forecasts.models import ForecastRun
+from weatherapp.forecasts.past import past_hours
 from weatherapp.observations.feeds import ReplayFeed
 from weatherapp.observations.models import Station
 from weatherapp.observations.services import ingest
@@ -115,13 +116,17 @@ def check_outputs(outputs: Tensors, contract: Contract, *, stations: int) -> Non
 
 def _store(run: ForecastRun, inputs: StationInputs, outputs: Tensors, contract: Contract) -> None:
     run.folder = f"{run.init_time:%Y%m%dT%H}Z-{run.pk}"
+    stations = tuple(_station(station) for station in inputs.stations)
+    init_hour = int(run.init_time.timestamp()) // 3600
+    before = _run_before(run)
     store.write_run(
         run.folder,
         init_time=run.init_time,
         contract=contract,
-        stations=tuple(_station(station) for station in inputs.stations),
+        stations=stations,
         inputs=inputs.tensors,
         outputs=outputs,
+        past=past_hours(inputs.reports, stations, contract, init_hour=init_hour, before=before),
     )
     run.stations, run.replay = len(inputs.stations), inputs.replay
     run.state, run.stored = ForecastRun.State.STORED, timezone.now()
@@ -132,6 +137,18 @@ def _store(run: ForecastRun, inputs: StationInputs, outputs: Tensors, contract: 
         raise RunNotStored(
             f"The row of run {run.folder} could not be written; the run before stays current."
         ) from error
+
+
+def _run_before(run: ForecastRun) -> store.StoredRun | None:
+    """The stored run of an earlier hour, for the hours that nobody reported; None without its files."""
+    row = selectors.run_ending(run.init_time - timedelta(hours=1))
+    if row is None:
+        return None
+    try:
+        return store.open_run(str(row.folder))
+    except NoCurrentRun as error:
+        logger.warning("gaps of the past stay open: %s", error)
+        return None
 
 
 def _station(station: Station) -> store.RunStation:

@@ -23,6 +23,7 @@ from packager.contract import Contract, parse_contract
 from packager.errors import ContractInvalid
 from packager.types import Tensors
 from weatherapp.core.arrays import FloatArray
+from weatherapp.core.blend import unit_vectors
 from weatherapp.forecasts.errors import NoCurrentRun, RunNotStored
 
 DOCUMENT = "run.json"
@@ -52,9 +53,13 @@ class StoredRun:
         stations: rows of every array.
         inputs: by contract name, (station, ...), memory-mapped.
         outputs: by contract name, (station, lead[, k]), memory-mapped.
+        past: by name of an output, (station, hour[, k]), memory-mapped: the hours up to and including the
+            init time, as long a time as the history. Observed where reported, else the shortest lead of
+            earlier runs; NaN where nothing is known.
         latitudes: (station,) degrees north.
         longitudes: (station,) degrees east.
         elevations: (station,) metres.
+        vectors: (station, 3) on the unit sphere, for `plan_blend`.
     """
 
     name: str
@@ -63,9 +68,16 @@ class StoredRun:
     stations: tuple[RunStation, ...]
     inputs: Tensors
     outputs: Tensors
+    past: Tensors
     latitudes: FloatArray
     longitudes: FloatArray
     elevations: FloatArray
+    vectors: FloatArray
+
+    @property
+    def init_hour(self) -> int:
+        """Hours since 1970-01-01T00Z."""
+        return int(self.init_time.timestamp()) // 3600
 
 
 def write_run(
@@ -76,8 +88,9 @@ def write_run(
     stations: tuple[RunStation, ...],
     inputs: Tensors,
     outputs: Tensors,
+    past: Tensors | None = None,
 ) -> None:
-    """Write a run's folder, whole or not at all.
+    """Write a run's folder, whole or not at all; a run without a past opens with one that knows nothing.
 
     Raises:
         RunNotStored: the store cannot be written; nothing is left behind.
@@ -90,10 +103,11 @@ def write_run(
         "stations": [asdict(station) for station in stations],
         "inputs": sorted(inputs),
         "outputs": sorted(outputs),
+        "past": sorted(past or ()),
     }
     try:
         temporary.mkdir(parents=True)
-        _write_files(temporary, document, inputs, outputs)
+        _write_files(temporary, document, {"input": inputs, "output": outputs, "past": past or {}})
         temporary.rename(target)
         _sync_folder(target.parent)
     except OSError as error:
@@ -118,16 +132,24 @@ def _open(folder: Path) -> StoredRun:
     try:
         document = json.loads((folder / DOCUMENT).read_text())
         stations = tuple(RunStation(**station) for station in document["stations"])
+        contract = parse_contract(document["contract"])
+        latitudes = np.array([station.latitude for station in stations])
+        longitudes = np.array([station.longitude for station in stations])
         return StoredRun(
             name=folder.name,
             init_time=datetime.fromisoformat(document["init_time"]),
-            contract=parse_contract(document["contract"]),
+            contract=contract,
             stations=stations,
             inputs={key: _map(folder / _file("input", key)) for key in document["inputs"]},
             outputs={key: _map(folder / _file("output", key)) for key in document["outputs"]},
-            latitudes=np.array([station.latitude for station in stations]),
-            longitudes=np.array([station.longitude for station in stations]),
+            past={
+                **_nothing_known(contract, len(stations)),
+                **{key: _map(folder / _file("past", key)) for key in document.get("past", ())},
+            },
+            latitudes=latitudes,
+            longitudes=longitudes,
             elevations=np.array([station.elevation for station in stations]),
+            vectors=unit_vectors(latitudes, longitudes),
         )
     except (OSError, ValueError, KeyError, TypeError, ContractInvalid) as error:
         raise NoCurrentRun(
@@ -159,13 +181,21 @@ def _file(kind: str, name: str) -> str:
     return f"{kind}-{name}.npy"
 
 
+def _nothing_known(contract: Contract, stations: int) -> Tensors:
+    unknown = np.float32(np.nan)
+    return {
+        spec.name: np.broadcast_to(unknown, (stations, contract.history_hours, *spec.shape[2:]))
+        for spec in contract.outputs
+    }
+
+
 def _map(path: Path) -> FloatArray:
     # A plain array over the map: the subclass costs on every slice.
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
-def _write_files(folder: Path, document: Mapping[str, Any], inputs: Tensors, outputs: Tensors) -> None:
-    for kind, tensors in (("input", inputs), ("output", outputs)):
+def _write_files(folder: Path, document: Mapping[str, Any], kinds: Mapping[str, Tensors]) -> None:
+    for kind, tensors in kinds.items():
         for name, values in tensors.items():
             with (folder / _file(kind, name)).open("wb") as file:
                 np.save(file, np.ascontiguousarray(values, dtype=np.float32), allow_pickle=False)

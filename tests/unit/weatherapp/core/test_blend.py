@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weatherapp.core.blend import LAPSE, REACH_KM, blend_outputs, great_circle_km, plan_blend
+from weatherapp.core.blend import LAPSE, REACH_KM, blend_outputs, great_circle_km, plan_blend, unit_vectors
 from weatherapp.core.errors import NothingNear
 
 LATITUDES = np.array([41.0, 41.5, 42.0, 42.2, 42.4, 10.0])
@@ -104,3 +104,63 @@ def test_no_station_at_all():
         plan_blend(
             1, 1, None, station_latitudes=nothing, station_longitudes=nothing, station_elevations=nothing
         )
+
+
+def test_a_station_without_a_value_leaves_its_weight_to_the_others():
+    values = outputs()
+    blend = plan(41.7, -87.9, float("nan"))
+    whole = blend_outputs(values, blend)["temperature"]
+    values["temperature"][blend.stations[0], 2, 4] = np.nan
+    blended = blend_outputs(values, blend)["temperature"]
+    others = blend.weights[1:] / blend.weights[1:].sum()
+    assert blended[2] == pytest.approx(others @ values["temperature"][blend.stations[1:], 2])
+    assert np.delete(blended, 2, axis=0) == pytest.approx(np.delete(whole, 2, axis=0))
+
+
+def test_the_lapse_rate_counts_only_the_stations_that_speak():
+    values = {"temperature": np.full((6, 1), 10.0)}
+    blend = plan(42.3, -88.3, 1000.0)
+    values["temperature"][blend.stations[1:]] = np.nan
+    expected = 10.0 + LAPSE["temperature"] * blend.lift[0]
+    assert blend_outputs(values, blend)["temperature"] == pytest.approx([expected])
+
+
+@given(st.lists(st.booleans(), min_size=30, max_size=30), st.floats(41, 42.5), st.floats(-88.5, -87.5))
+def test_gaps_keep_probabilities_whole_and_quantiles_ordered(gaps, latitude, longitude):
+    values = outputs()
+    silent = np.array(gaps).reshape(6, 5)
+    values["precipitation_type"][silent, 1] = np.nan
+    values["temperature"][silent] = np.nan
+    blend = plan(latitude, longitude, 400.0)
+    blended = blend_outputs(values, blend)
+    nobody = silent[blend.stations].all(axis=0)
+    assert np.isnan(blended["precipitation_type"]).all(axis=1).tolist() == nobody.tolist()
+    assert blended["precipitation_type"][~nobody].sum(axis=1) == pytest.approx(1)
+    assert (np.diff(blended["temperature"][~nobody], axis=1) >= -1e-9).all()
+    assert np.isfinite(blended["dew_point"]).all()
+
+
+@given(st.floats(-90, 90), st.floats(-180, 180))
+def test_a_search_among_many_stations_finds_what_every_distance_would(latitude, longitude):
+    rng = np.random.default_rng(5)
+    latitudes = np.degrees(np.arcsin(rng.uniform(-1, 1, 3000)))
+    longitudes = rng.uniform(-180, 180, 3000)
+    distances = great_circle_km(latitude, longitude, latitudes, longitudes)
+    nearest = np.argsort(distances, kind="stable")[:4]
+    nearest = nearest[distances[nearest] < REACH_KM]
+    try:
+        found = plan_blend(
+            latitude,
+            longitude,
+            None,
+            station_latitudes=latitudes,
+            station_longitudes=longitudes,
+            station_elevations=np.zeros(3000),
+            station_vectors=unit_vectors(latitudes, longitudes),
+        ).stations.tolist()
+    except NothingNear as error:
+        found, refusal = [], str(error)
+    else:
+        refusal = ""
+    assert found == nearest.tolist()
+    assert bool(found) != (f"nearest station is {distances.min():.0f} km" in refusal)

@@ -7,6 +7,7 @@ from weatherapp.core.thermo import (
     mean_sea_level_pressure,
     relative_humidity,
     saturation_vapour_pressure,
+    station_pressure,
     wet_bulb_stull,
 )
 
@@ -48,3 +49,21 @@ def test_missing_stays_missing():
     assert np.isnan(mean_sea_level_pressure([np.nan, 900.0], [10.0, np.nan], 5.0, 100.0)).all()
     assert np.isnan(relative_humidity(np.nan, 5.0))
     assert np.isnan(wet_bulb_stull(np.nan, 0.5))
+
+
+@given(st.floats(870, 1080), st.floats(-400, 4500), st.floats(-60, 45), st.floats(0, 30))
+def test_pressure_at_a_station_and_at_sea_level_are_each_others_inverse(
+    pressure, elevation, temperature, spread
+):
+    dew_point = temperature - spread
+    there = station_pressure(pressure, elevation, temperature, dew_point)
+    assert mean_sea_level_pressure(there, temperature, dew_point, elevation) == pytest.approx(pressure)
+
+
+def test_pressure_of_the_standard_atmosphere_at_a_thousand_metres():
+    # ICAO standard atmosphere: 1013.25 hPa and 15 °C at the sea, 898.75 hPa and 8.5 °C at 1,000 m.
+    assert station_pressure(1013.25, 1000.0, 8.5) == pytest.approx(898.75, abs=0.1)
+
+
+def test_pressure_of_an_unknown_temperature_is_unknown():
+    assert np.isnan(station_pressure(1013.0, 100.0, np.nan))
