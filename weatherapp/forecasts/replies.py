@@ -38,6 +38,7 @@ def place_blend(run: StoredRun, place: Place) -> Blend:
         station_latitudes=run.latitudes,
         station_longitudes=run.longitudes,
         station_elevations=run.elevations,
+        station_vectors=run.vectors,
     )
 
 
