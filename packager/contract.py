@@ -116,6 +116,15 @@ class Contract:
         """Whether the contract has this (perhaps optional) input group."""
         return any(spec.name == name for spec in self.inputs)
 
+    @property
+    def has_guidance(self) -> bool:
+        """Whether the optional group of guidance is among the inputs."""
+        return self.has_input("guidance")
+
+    def takes_inputs_of(self, other: "Contract") -> bool:
+        """Whether inputs made for another contract serve this one too; guidance may be missing or left."""
+        return _needed_inputs(self) == _needed_inputs(other)
+
 
 def canonical_json(document: Any) -> bytes:
     """JSON with sorted keys and no spaces: equal documents have equal bytes."""
@@ -228,6 +237,10 @@ def _check_consistency(contract: Contract) -> None:
             raise ContractInvalid(f"Contract: the levels of {out.name} must increase; they are {out.levels}.")
 
 
+def _needed_inputs(contract: Contract) -> dict[str, Input]:
+    return {spec.name: spec for spec in contract.inputs if spec.name not in ("guidance", "guidance_mask")}
+
+
 def _check_masks(contract: Contract) -> None:
     """A mask says of each number of its group whether it is there; guidance is given per lead."""
     for spec in contract.inputs:
@@ -237,15 +250,15 @@ def _check_masks(contract: Contract) -> None:
         whole = contract.input(group) if contract.has_input(group) else None
         if whole is None or (whole.shape, whole.channel_names) != (spec.shape, spec.channel_names):
             raise ContractInvalid(
-                f"Contract: input {spec.name} has shape {spec.shape}; it needs an input {group} with the same "
-                "shape and channels."
+                f"Contract: input {spec.name} has shape {spec.shape}; it needs an input {group} with the "
+                "same shape and channels."
             )
     if contract.has_input("guidance"):
         guidance = contract.input("guidance")
         if not contract.has_input("guidance_mask") or guidance.shape[1:-1] != (contract.lead_hours,):
             raise ContractInvalid(
-                f"Contract: input guidance has shape {guidance.shape}; it needs a guidance_mask beside it and "
-                f"one row per lead, {contract.lead_hours}."
+                f"Contract: input guidance has shape {guidance.shape}; it needs a guidance_mask beside it "
+                f"and one row per lead, {contract.lead_hours}."
             )
 
 

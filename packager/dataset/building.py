@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from packager.contract import canonical_json
-from packager.dataset.columns import METADATA_KEY, SCALES, SCHEMA
+from packager.dataset.columns import METADATA_KEY, SCALES, SCHEMA, to_arrow
 from packager.dataset.errors import DatasetEmpty, DatasetInconsistent
 from packager.dataset.labels import label
 from packager.dataset.records import VARIABLES
@@ -36,7 +36,7 @@ def build_table(series: Sequence[Series], elevations: Sequence[float]) -> pa.Tab
         next_segment = int(columns["segment"][-1]) + 1
         parts.append(columns)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in SCHEMA.names}
-    return pa.table({field.name: _to_arrow(field, joined[field.name]) for field in SCHEMA}, schema=SCHEMA)
+    return pa.table({field.name: to_arrow(field, joined[field.name]) for field in SCHEMA}, schema=SCHEMA)
 
 
 def write_table(table: pa.Table, provenance: Mapping[str, Any], path: Path) -> None:
@@ -83,18 +83,6 @@ def _station_columns(
         "precipitation_type": kind,
         "precipitation_type_from": origin,
     }
-
-
-def _to_arrow(field: pa.Field, column: FloatArray | IntArray) -> pa.Array:
-    missing = np.isnan(column)
-    limits = np.iinfo(field.type.to_pandas_dtype())
-    outside = ~missing & ((column < limits.min) | (column > limits.max))
-    if outside.any():
-        raise DatasetInconsistent(
-            f"Column {field.name} has the value {column[outside][0]}, beyond {field.type}."
-        )
-    whole = np.where(missing, 0, column).astype(field.type.to_pandas_dtype())
-    return pa.array(whole, type=field.type, mask=missing)
 
 
 def _integers_or_minus_one(table: pa.Table, name: str) -> IntArray:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from packager.dataset.columns import METADATA_KEY, SCALES, SCHEMA
+from packager.dataset.columns import METADATA_KEY, SCALES, SCHEMA, check_columns
 from packager.dataset.errors import (
-    DatasetColumnsWrong,
     DatasetEmpty,
     DatasetInconsistent,
-    DatasetTypesWrong,
     DatasetUnreadable,
 )
+from packager.dataset.guidance import guidance_path, read_guidance
 from packager.dataset.records import VARIABLES, Dataset, Station
 from weatherapp.core.arrays import FloatArray, IntArray
 
@@ -25,16 +25,18 @@ STATION_FIELDS = ("id", "name", "latitude", "longitude", "elevation", "source", 
 
 
 def read_dataset(path: Path) -> Dataset:
-    """Read and check a dataset file.
+    """Read and check a dataset file, and the guidance that lies beside it.
 
     Args:
-        path: a Parquet file with the columns of `columns.SCHEMA` and the stations in its metadata.
+        path: a Parquet file with the columns of `columns.SCHEMA` and the stations in its metadata. Where
+            `NAME.guidance.parquet` lies beside `NAME.parquet` the dataset has guidance.
 
     Raises:
         DatasetUnreadable: no such file, or not a Parquet file, or damaged, or no list of stations.
         DatasetColumnsWrong, DatasetTypesWrong: the columns are not the dataset's.
         DatasetEmpty: no rows.
-        DatasetInconsistent: rows out of order, or of a station that the file does not describe.
+        DatasetInconsistent: rows out of order, or of a station that the file does not describe; guidance of
+            another dataset.
     """
     try:
         content = path.read_bytes()
@@ -43,31 +45,21 @@ def read_dataset(path: Path) -> Dataset:
         raise DatasetUnreadable(
             f"{path.name} is not a readable Parquet file: {error}. Build one with scripts/rebuild_dataset.py."
         ) from error
-    _check_columns(path.name, table.schema)
+    check_columns(path.name, table.schema, SCHEMA)
     if table.num_rows == 0:
         raise DatasetEmpty(f"{path.name} has no rows; a dataset needs at least one hour of one station.")
     provenance = _provenance(path.name, table.schema)
     dataset = _to_dataset(table, provenance, hashlib.sha256(content).hexdigest())
     _check_rows(path.name, dataset)
-    return dataset
+    return _with_guidance(dataset, guidance_path(path))
 
 
-def _check_columns(name: str, schema: Any) -> None:
-    expected, got = SCHEMA.names, schema.names
-    if sorted(expected) != sorted(got):
-        missing = ", ".join(column for column in expected if column not in got) or "none"
-        extra = ", ".join(column for column in got if column not in expected) or "none"
-        raise DatasetColumnsWrong(
-            f"{name} has the columns {', '.join(got) or 'none'}; expected {', '.join(expected)}. "
-            f"Missing: {missing}. Not known: {extra}."
-        )
-    wrong = [
-        f"{field.name} is {schema.field(field.name).type}, expected {field.type}"
-        for field in SCHEMA
-        if schema.field(field.name).type != field.type
-    ]
-    if wrong:
-        raise DatasetTypesWrong(f"{name}: {'; '.join(wrong)}. Cast the columns and write the file again.")
+def _with_guidance(dataset: Dataset, path: Path) -> Dataset:
+    if not path.exists():
+        return dataset
+    guidance, digest = read_guidance(path, stations=len(dataset.stations), dataset_digest=dataset.digest)
+    both = hashlib.sha256(f"{dataset.digest} {digest}".encode()).hexdigest()
+    return replace(dataset, guidance=guidance, digest=both)
 
 
 def _provenance(name: str, schema: Any) -> dict[str, Any]:

@@ -38,6 +38,26 @@ class Station:
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """What runs of a numerical weather model said of the stations, sorted by station, run and valid hour.
+
+    `station` (row,) indexes the dataset's stations. Hours count since 1970-01-01T00Z: `init_hour` (row,) is
+    the start of the model's run, `available_hour` (row,) when this project could first know it, `valid_hour`
+    (row,) the hour that it speaks of. `values` (row, 7) are float32 in the units of the contract's guidance,
+    columns as `GUIDANCE_VARIABLES`, NaN where missing.
+    """
+
+    station: IntArray
+    init_hour: IntArray
+    available_hour: IntArray
+    valid_hour: IntArray
+    values: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.valid_hour)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Hourly rows of many stations, sorted by station, segment and hour.
 
@@ -45,7 +65,8 @@ class Dataset:
     `segment` (row,) are consecutive hours of one station. `values` (row, 9) are float32 in the units of the
     contract's history, columns as `VARIABLES`, NaN where missing. `precipitation_type` (row,) is the
     contract's class index, `precipitation_type_from` (row,) says whether a weather code or wet-bulb
-    temperature gave it; NaN where missing. `digest` is the SHA-256 of the file.
+    temperature gave it; NaN where missing. `digest` is the SHA-256 of the file, or of the digests of both
+    files where `guidance` lies beside it.
     """
 
     stations: tuple[Station, ...]
@@ -57,6 +78,7 @@ class Dataset:
     precipitation_type_from: FloatArray
     digest: str
     provenance: Mapping[str, Any]
+    guidance: Guidance | None = None
 
     def __len__(self) -> int:
         return len(self.hour)
