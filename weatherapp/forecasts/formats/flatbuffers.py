@@ -42,7 +42,7 @@ UNITS = {
 }  # fmt: skip
 # Fields of a table are known by their position in the schema (the SDK's Python classes only read).
 LATITUDE, LONGITUDE, ELEVATION, GENERATION_TIME, LOCATION, MODEL, OFFSET, ZONE, ABBREVIATION = range(9)
-SECTIONS = {"current": 9, "current_weather": 9, "daily": 10, "hourly": 11}
+SECTIONS = {"current": 9, "current_weather": 9, "daily": 10, "hourly": 11, "minutely_15": 12}
 TIME, TIME_END, INTERVAL, VARIABLES = range(4)
 VARIABLE, UNIT, VALUE, VALUES, VALUES_INT64, ALTITUDE, AGGREGATION, PRESSURE_LEVEL, DEPTH, DEPTH_TO = range(
     10
