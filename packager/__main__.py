@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--dataset",
             type=Path,
-            help="Parquet file of hourly observations (default: the reference dataset)",
+            help="NAME.parquet of hourly observations, with the guidance of NAME.guidance.parquet where that "
+            "lies beside it (default: the reference dataset)",
         )
         command.add_argument(
             "--work",
@@ -116,7 +117,10 @@ def _train(options: argparse.Namespace) -> None:
     console.print(pipeline.quality.table())
     for split in ("unseen_station", "unseen_period"):
         rows = {name: scores[split]["values"] for name, scores in baselines.facts.items()}
-        rows |= {stage.name: stage.facts["scores"][split]["values"] for stage in (teacher, student)}
+        for stage in (teacher, student):
+            rows[stage.name] = stage.facts["scores"][split]["values"]
+            if "scores_without_guidance" in stage.facts:
+                rows[f"{stage.name}, no guidance"] = stage.facts["scores_without_guidance"][split]["values"]
         console.print(scores_table(rows, pipeline.contract, split=split, bucket="1-24"))
     print(f"Teacher: {teacher.folder}\nStudent: {student.folder}")  # noqa: T201
 

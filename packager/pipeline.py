@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from packager.contract import canonical_json
+from packager.dataset.known import hide_guidance
 from packager.errors import ArtifactRefused, BundleInvalid, ConversionFailed, GateFailed
 from packager.recipes import Recipe, get_profile, get_recipe
 from packager.stages import (
@@ -92,7 +93,7 @@ class Pipeline(TeacherStages):
             self.progress(recipe.name, 0.1, "converting")
             contract_file, calibration = folder / "contract.json", folder / "calibration.npz"
             contract_file.write_bytes(canonical_json(self.contract.document))
-            np.savez(calibration, **evenly(self.windows("train"), 512).inputs)  # type: ignore[arg-type]
+            np.savez(calibration, **self._calibration())  # type: ignore[arg-type]
             facts = convert(
                 ConversionRequest(
                     student=model.folder,
@@ -107,6 +108,10 @@ class Pipeline(TeacherStages):
             return {"quantization": facts}
 
         return self._stage("variant", inputs, make)
+
+    def _calibration(self) -> Tensors:
+        """Representative cases, a share of them without guidance: ranges must hold for both."""
+        return hide_guidance(evenly(self.windows("train"), 512).inputs, np.random.default_rng(1), share=0.5)
 
     def evaluation(self, recipe: Recipe) -> Stage:
         """The artifact run on held-out cases."""

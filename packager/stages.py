@@ -5,14 +5,14 @@ on where it was.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from packager.contract import Contract, reference_contract
+from packager.contract import Contract, contract_with_guidance, reference_contract
 from packager.dataset import (
     Dataset,
     QualityReport,
@@ -21,7 +21,8 @@ from packager.dataset import (
     quality_control,
     read_dataset,
 )
-from packager.dataset.splits import BLOCK_DAYS, HELD_OUT_STATIONS, OPEN, block_of, held_out_indexes
+from packager.dataset.known import without_guidance
+from packager.dataset.splits import BLOCK_DAYS, OPEN, block_of, held_out_indexes
 from packager.dataset.windows import Windows
 from packager.errors import TrainingFailed
 from packager.recipes import Profile
@@ -50,15 +51,14 @@ class TeacherStages:
     Attributes:
         work: folder of finished stages.
         profile: how much training.
-        dataset_file: hourly observations; the reference dataset when not given.
-        contract: inputs and outputs.
+        dataset_file: hourly observations, perhaps with guidance beside them; the reference dataset when not
+            given.
         progress: told what happens.
     """
 
     work: Path
     profile: Profile
     dataset_file: Path | None = None
-    contract: Contract = field(default_factory=reference_contract)
     progress: Progress = no_progress
 
     @cached_property
@@ -70,6 +70,11 @@ class TeacherStages:
     def raw_dataset(self) -> Dataset:
         """Rows as the sources have them."""
         return load_reference() if self.dataset_file is None else read_dataset(self.dataset_file)
+
+    @cached_property
+    def contract(self) -> Contract:
+        """Inputs and outputs: a dataset that has guidance makes a contract that has it."""
+        return reference_contract() if self.raw_dataset.guidance is None else contract_with_guidance()
 
     @cached_property
     def _checked(self) -> tuple[Dataset, QualityReport]:
@@ -124,7 +129,7 @@ class TeacherStages:
         def make(_folder: Path) -> Mapping[str, Any]:
             self.progress("dataset", 0.1, "quality control")
             counts = {split: len(self.windows(split)) for split in LEAST_WINDOWS}
-            _check_counts(counts)
+            _check_counts(counts, self.dataset)
             return {"rows": len(self.dataset), "quality": self.quality.as_dict(), "windows": counts}
 
         return self._stage("dataset", inputs, make)
@@ -181,6 +186,7 @@ class TeacherStages:
         )
         self.progress("baselines", 0.5, "ridge regression")
         ridge = baselines.Ridge.fit(self.windows("train"), self.contract)
+        guidance = {"guidance": lambda windows: baselines.guidance(windows.inputs, self.contract)}
         return {
             "climatology": lambda windows: climatology.forecast(windows, self.contract),
             "persistence": lambda windows: baselines.persistence(windows.inputs, self.contract),
@@ -188,6 +194,7 @@ class TeacherStages:
                 windows.inputs, self.contract
             ),
             "ridge": lambda windows: ridge.forecast(windows, self.contract),
+            **(guidance if self.contract.has_guidance else {}),
         }
 
     def _teacher_options(self) -> Any:
@@ -243,17 +250,26 @@ class TeacherStages:
 
         model = load_student(folder)
         scores = {split: self._score(predict(model, w.inputs), w, split) for split, w in cases.items()}
-        return {"parameters": parameter_count(model), "scores": scores}
+        facts = {"parameters": parameter_count(model), "scores": scores}
+        if not self.contract.has_guidance:
+            return facts
+        # A server may lose its guidance feed: say how good the model is then.
+        without = {
+            split: self._score(predict(model, without_guidance(w.inputs)), w, split)
+            for split, w in cases.items()
+        }
+        return facts | {"scores_without_guidance": without}
 
 
-def _check_counts(counts: Mapping[str, int]) -> None:
+def _check_counts(counts: Mapping[str, int], dataset: Dataset) -> None:
     for split, least in LEAST_WINDOWS.items():
         if counts[split] < least:
+            held_out = [dataset.stations[index].id for index in held_out_indexes(dataset).tolist()]
             raise TrainingFailed(
                 f"The dataset gives {counts[split]} windows of {split}; at least {least} are needed. "
-                f"Held-out stations are {', '.join(HELD_OUT_STATIONS)}; held-out days are the last "
-                f"{BLOCK_DAYS} of some months: bring a dataset that has both, and other stations and days to "
-                "train on."
+                f"Of its {len(dataset.stations)} stations {', '.join(held_out) or 'none'} are held out; "
+                f"held-out days are the last {BLOCK_DAYS} of some months: bring a dataset that has both, and "
+                "other stations and days to train on. A year of two stations 150 km apart is enough."
             )
 
 

@@ -1,6 +1,6 @@
 """Distillation: a small model learns the teacher's quantiles and probabilities, mixed with what happened."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from packager.contract import Contract, Output
+from packager.dataset.known import hide_guidance
 from packager.dataset.windows import Windows
 from packager.student import describe, load_student, save_student
 from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder, split_projections
@@ -66,6 +67,7 @@ def distil(
         progress: told after every epoch.
     """
     model = build_lead_decoder(contract, normalisation, config, fused=True)
+    windows, training = _guidance_hidden(windows, options.training)
     labels = _labels(teacher, windows)
     stopping_labels = _labels(teacher, stopping)
 
@@ -82,12 +84,23 @@ def distil(
         stopping_targets=stopping.targets | stopping_labels,
         loss=loss,
         stopping_loss=loss,
-        options=options.training,
+        options=training,
         progress=progress,
     )
     model = split_projections(model, contract, normalisation, config)
     save_student(model, describe("lead_decoder", contract, normalisation, [config]), folder)
     return result
+
+
+def _guidance_hidden(windows: Windows, options: TrainingOptions) -> tuple[Windows, TrainingOptions]:
+    """Hide guidance before the teacher labels the cases, once.
+
+    A teacher that sees the guidance is sure of itself: its labels would teach a student that does not see it
+    to be as sure.
+    """
+    rng = np.random.default_rng(options.seed)
+    hidden = replace(windows, inputs=hide_guidance(windows.inputs, rng, options.hide_guidance))
+    return hidden, replace(options, hide_guidance=0.0)
 
 
 def soft_loss(

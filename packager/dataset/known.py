@@ -85,3 +85,9 @@ class _Slots:
 
     def has(self, valid: IntArray, now: IntArray) -> Any:
         return (valid >= self.valid[0]) & (valid <= self.valid[1]) & (now >= self.available[0])
+
+
+def without_guidance(inputs: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """The same inputs with all guidance hidden."""
+    hidden = {name: np.zeros_like(inputs[name]) for name in ("guidance", "guidance_mask") if name in inputs}
+    return inputs | hidden

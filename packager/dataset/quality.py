@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from packager.dataset.records import NO_CEILING, TYPE_FROM_CODE, VARIABLES, Dataset
+from packager.contract import GUIDANCE_VARIABLES
+from packager.dataset.records import NO_CEILING, TYPE_FROM_CODE, VARIABLES, Dataset, Guidance
 from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 
 # Beyond the records of the surface of the Earth. Units as in the contract.
@@ -49,13 +50,16 @@ CLOUDY_SHARE_EXPECTED = 0.05
 AMOUNTS_EXPECTED = 0.75
 CODED_HOURS_WITHOUT_AMOUNT = 10
 ROUNDED_MM = 0.01
+GUIDANCE_CHECK = "guidance_limits"
+GUIDANCE_DEW_POINT = 1.0  # K: a model's dew point may pass its temperature by interpolation between points
 
 
 @dataclass(frozen=True)
 class QualityReport:
     """How many values each check dropped; a value may fail several.
 
-    `dropped` counts per (station id, variable, check), `reported` per (station id, variable) as read.
+    `dropped` counts per (station id, variable, check), `reported` per (station id, variable) as read. A
+    variable of guidance has `guidance_` before its name.
     """
 
     dropped: Mapping[tuple[str, str, str], int]
@@ -73,7 +77,7 @@ class QualityReport:
         """Dropped values per check."""
         sums: dict[str, int] = dict.fromkeys(CHECKS, 0)
         for (_, _, check), count in self.dropped.items():
-            sums[check] += count
+            sums[check] = sums.get(check, 0) + count
         return sums
 
     def table(self) -> str:
@@ -95,7 +99,8 @@ def quality_control(dataset: Dataset) -> tuple[Dataset, QualityReport]:
 
     Checks: physical limits; impossible hour-to-hour jumps; stuck sensors; dew point above temperature; values
     reported only in some weather; amounts too coarse to tell rain from none. A wind component falls with its
-    other. Precipitation type falls with the amount that it was made from.
+    other. Precipitation type falls with the amount that it was made from. Guidance must lie within physical
+    limits, its dew point not a degree above its temperature.
 
     Args:
         dataset: as read; not changed.
@@ -113,7 +118,41 @@ def quality_control(dataset: Dataset) -> tuple[Dataset, QualityReport]:
         precipitation_type=np.where(lost, np.float32(np.nan), dataset.precipitation_type),
         precipitation_type_from=np.where(lost, np.float32(np.nan), dataset.precipitation_type_from),
     )
-    return cleaned, _report(dataset, faults)
+    report = _report(dataset, faults)
+    if dataset.guidance is None:
+        return cleaned, report
+    impossible = _impossible_guidance(dataset.guidance)
+    kept = np.where(impossible, np.float32(np.nan), dataset.guidance.values)
+    cleaned = replace(cleaned, guidance=replace(dataset.guidance, values=kept))
+    return cleaned, _with_guidance(report, dataset, dataset.guidance, impossible)
+
+
+def _with_guidance(
+    report: QualityReport, dataset: Dataset, guidance: Guidance, impossible: BoolArray
+) -> QualityReport:
+    """The report with the guidance's counts."""
+    stations = len(dataset.stations)
+    dropped, reported = dict(report.dropped), dict(report.reported)
+    for column, name in enumerate(GUIDANCE_VARIABLES):
+        present = np.bincount(guidance.station, np.isfinite(guidance.values[:, column]), stations)
+        bad = np.bincount(guidance.station, impossible[:, column], stations)
+        for index, station in enumerate(dataset.stations):
+            reported[station.id, f"guidance_{name}"] = int(present[index])
+            if bad[index]:
+                dropped[station.id, f"guidance_{name}", GUIDANCE_CHECK] = int(bad[index])
+    return QualityReport(dropped=dropped, reported=reported)
+
+
+def _impossible_guidance(guidance: Guidance) -> BoolArray:
+    low, high = np.asarray([PHYSICAL_LIMITS[name] for name in GUIDANCE_VARIABLES], dtype=np.float32).T
+    bad = (guidance.values < low) | (guidance.values > high)
+    temperature, dew_point, u, v = (
+        GUIDANCE_VARIABLES.index(name) for name in ("temperature", "dew_point", "wind_u", "wind_v")
+    )
+    excess = guidance.values[:, dew_point] - guidance.values[:, temperature]
+    bad[:, dew_point] |= excess > GUIDANCE_DEW_POINT
+    bad[:, u] = bad[:, v] = bad[:, u] | bad[:, v]
+    return np.asarray(bad)
 
 
 def _report(dataset: Dataset, faults: Mapping[str, BoolArray]) -> QualityReport:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from packager.contract import Contract
+from packager.contract import GUIDANCE_VARIABLES, Contract
+from packager.dataset.known import known_guidance
 from packager.dataset.records import NO_CEILING, VARIABLES, Dataset
 from packager.dataset.splits import parse_split, windows_of_split
 from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
@@ -20,10 +21,11 @@ class Windows:
     """Cases for training and scoring.
 
     `inputs` are what the contract takes, float32, missing values 0 with 0 in the mask: history (case, 48, 9),
-    history_mask (case, 48, 9), site (case, 3), clock (case, 4). `targets` are float32, (case, lead), wind
-    (case, lead, 2), NaN where nothing was reported: values in the contract's units, class indexes for
-    cloud_base and precipitation_type. `precipitation` is the amount in the hour, dry hours included.
-    `init_hour` (case,) counts hours since 1970-01-01T00Z.
+    history_mask (case, 48, 9), site (case, 3), clock (case, 4); where the contract has them guidance and
+    guidance_mask (case, 48, 7), what was known of each lead at the init time. `targets` are float32,
+    (case, lead), wind (case, lead, 2), NaN where nothing was reported: values in the contract's units, class
+    indexes for cloud_base and precipitation_type. `precipitation` is the amount in the hour, dry hours
+    included. `init_hour` (case,) counts hours since 1970-01-01T00Z.
     """
 
     inputs: dict[str, FloatArray]
@@ -62,9 +64,9 @@ def make_windows(
 
     Raises:
         SplitUnknown: no such split.
-        ValueError: the contract's history has other channels than the dataset, or the stride is not positive.
+        ValueError: the contract's inputs have other channels than the dataset, or the stride is not positive.
     """
-    _check(contract, stride)
+    _check(dataset, contract, stride)
     length = contract.history_hours + contract.lead_hours
     first_row = _window_starts(dataset, contract, stride, offset)
     chosen = first_row[windows_of_split(dataset, first_row, length, parse_split(split))]
@@ -94,11 +96,17 @@ def ceiling_class(cloud_base: FloatArray, thresholds: tuple[float, ...]) -> Floa
     return classes
 
 
-def _check(contract: Contract, stride: int) -> None:
+def _check(dataset: Dataset, contract: Contract, stride: int) -> None:
     channels = contract.input("history").channel_names
     if channels != VARIABLES:
         raise ValueError(
             f"The contract's history has {', '.join(channels)}; the dataset has {', '.join(VARIABLES)}."
+        )
+    given = GUIDANCE_VARIABLES if dataset.guidance else ()
+    if contract.has_guidance and contract.input("guidance").channel_names != given:
+        raise ValueError(
+            f"The contract's guidance has {', '.join(contract.input('guidance').channel_names)}; the dataset "
+            f"has {', '.join(given) or 'none'}."
         )
     if stride < 1:
         raise ValueError(f"Stride {stride} is not a positive number of hours.")
@@ -138,12 +146,23 @@ def _inputs(
     reported = np.isfinite(history)
     sites = np.asarray([(s.latitude, s.longitude, s.elevation) for s in dataset.stations], dtype=np.float32)
     site = sites[dataset.station[init_row]]
-    return {
+    inputs = {
         "history": np.where(reported, history, np.float32(0)),
         "history_mask": reported.astype(np.float32),
         "site": site,
         "clock": clock_features(dataset.hour[init_row], site[:, 0], site[:, 1]),
     }
+    if dataset.guidance is None or not contract.has_guidance:
+        return inputs
+    guidance = known_guidance(
+        dataset.guidance,
+        station=dataset.station[init_row],
+        init_hour=dataset.hour[init_row],
+        leads=contract.lead_hours,
+    )
+    known = np.isfinite(guidance)
+    masked = {"guidance": np.where(known, guidance, np.float32(0)), "guidance_mask": known.astype(np.float32)}
+    return inputs | masked
 
 
 def _targets(dataset: Dataset, first_row: IntArray, contract: Contract) -> dict[str, FloatArray]:

@@ -13,7 +13,10 @@ HOURS_PER_DAY = 24
 
 
 class NormaliseHistory(layers.Layer):
-    """(hour, channel) values and mask → (hour, 1, 2 × channel): normalised, 0 where missing; the mask."""
+    """(hour, channel) values and mask → (hour, 1, 2 × channel): normalised, 0 where missing; the mask.
+
+    For history and, with leads for hours, for guidance.
+    """
 
     def __init__(self, normalisation: Normalisation, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -113,6 +116,19 @@ class SameHourYesterday(layers.Layer):
         return tf.concat([repeated, latest], axis=-1)
 
 
+class GuidanceFeatures(layers.Layer):
+    """(lead, 1, 2 × channel) normalised guidance and mask → (lead, 1, 3 × channel).
+
+    Each lead's own guidance and mask, and to every lead the guidance of the first: beside the latest
+    observation, which is a feature too, it tells the error that the guidance begins with.
+    """
+
+    def call(self, guidance: Any) -> Any:
+        leads, width = guidance.shape[1], guidance.shape[3]
+        first = guidance[:, :1, :, : width // 2] * np.ones((1, leads, 1, 1), np.float32)
+        return tf.concat([guidance, first], axis=-1)
+
+
 class RegressionFeatures(layers.Layer):
     """History, site and clock → (feature,): all but the mask, linear, and some recent hours times the clock.
 
@@ -183,6 +199,43 @@ class Anchors(layers.Layer):
             "wind": wind,
             "wind_speed": tf.sqrt(tf.reduce_sum(wind * wind, axis=-1, keepdims=True) + 1e-6),
         }
+
+
+class GuidanceAnchors(layers.Layer):
+    """Let differences start from the guidance where there is some, from the other anchors elsewhere."""
+
+    def __init__(self, channels: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.channel = {name: index for index, name in enumerate(channels)}
+
+    def call(self, inputs: Any) -> dict[str, Any]:
+        anchors, guidance = inputs
+        values, known = tf.split(guidance[:, :, 0, :], 2, axis=-1)
+
+        def pick(tensor: Any, first: str, last: str) -> Any:
+            return tensor[:, :, self.channel[first] : self.channel[last] + 1]
+
+        def instead(anchor: Any, value: Any, mask: Any) -> Any:
+            # A sum, not a choice: the mask is 0 or 1, and a model's numbers stay finite.
+            return value * mask + anchor * (1.0 - mask)
+
+        wind = pick(values, "wind_u", "wind_v")
+        wind_known = pick(known, "wind_u", "wind_v")
+        speed = tf.sqrt(tf.reduce_sum(wind * wind, axis=-1, keepdims=True) + 1e-6)
+        single = {
+            name: instead(anchors[name], values[:, :, self.channel[name]], known[:, :, self.channel[name]])
+            for name in ("dew_point", "pressure_msl")
+        }
+        temperature = pick(values, "temperature", "temperature"), pick(known, "temperature", "temperature")
+        return (
+            anchors
+            | single
+            | {
+                "temperature": instead(anchors["temperature"], *temperature),
+                "wind": instead(anchors["wind"], wind, wind_known),
+                "wind_speed": instead(anchors["wind_speed"], speed, wind_known[:, :, :1]),
+            }
+        )
 
 
 class SplitChannels(layers.Layer):

@@ -4,7 +4,8 @@ A dense head over all leads spends its weights on the head and learns the diurna
 lead is decoded by the same few weights from: a few numbers that the context gives this lead, the solar phase
 at the valid time, the observations of the same hour yesterday, the latest observation, the lead, the season
 and the site. Temperature, dew point and wind are predicted as differences from the same hour yesterday,
-pressure from the latest observation.
+pressure from the latest observation. Where the contract has guidance, its values are among a lead's features,
+and differences start from it wherever it is given.
 
 Layer names say how they are compressed: `head_*` (physical units in, normalised out) and `tail_*` (ordered
 quantiles, softmax, physical units out) stay float; `body_*` may be quantized. Quantization-aware training
@@ -24,6 +25,8 @@ from packager.student.layers import (
     Anchors,
     ContextPerLead,
     Denormalise,
+    GuidanceAnchors,
+    GuidanceFeatures,
     LeadFeatures,
     NormaliseHistory,
     NormaliseSite,
@@ -98,6 +101,10 @@ def build_lead_decoder(
     context = _encoder(history, site, inputs["clock"], config)
     anchors = Anchors(contract, name="tail_anchors")(history)
     features, own, shared = _lead_features(context, history, site, inputs["clock"], contract, config)
+    guidance = _guidance(inputs, contract, normalisation)
+    if guidance is not None:
+        per_lead = GuidanceFeatures(name="head_guidance_features")(guidance)
+        features = layers.Concatenate(name="body_features_and_guidance")([features, per_lead])
     if config.regression:
         change = _regression(history, site, inputs["clock"], contract)
         anchors = AddRegression(name="tail_add_regression")([anchors, change])
@@ -105,6 +112,9 @@ def build_lead_decoder(
         shape = (contract.lead_hours, 1, len(AddRegression.TARGETS))
         per_lead = layers.Reshape(shape, name="body_regression_shape")(change)
         features = layers.Concatenate(name="body_features_and_regression")([features, per_lead])
+    if guidance is not None:
+        channels = contract.input("guidance").channel_names
+        anchors = GuidanceAnchors(channels, name="tail_guidance_anchors")([anchors, guidance])
     decoded = _decoder((features, own, shared), config)
     raw = _fused_projection(decoded, contract) if fused else _projections(decoded, contract)
     outputs = {
@@ -167,6 +177,14 @@ def _lead_features(
     shared = layers.Dense(config.hidden[0], name="body_context_to_hidden")(context)
     features = layers.Concatenate(name="body_features")([own, known, yesterday])
     return features, own, ContextPerLead(name="body_broadcast")(shared)
+
+
+def _guidance(inputs: dict[str, Any], contract: Contract, normalisation: Normalisation) -> Any:
+    """(lead, 1, 2 × channel) normalised guidance and its mask; None where the contract has none."""
+    if not contract.has_guidance:
+        return None
+    own = normalisation.of(contract.input("guidance").channel_names)
+    return NormaliseHistory(own, name="head_guidance")([inputs["guidance"], inputs["guidance_mask"]])
 
 
 def _regression(history: Any, site: Any, clock: Any, contract: Contract) -> Any:

@@ -35,6 +35,11 @@ class Normalisation:
         index = self.channels.index(OUTPUT_CHANNELS.get(output, output))
         return self.mean[index], self.std[index]
 
+    def of(self, channels: tuple[str, ...]) -> "Normalisation":
+        """The same numbers for some of the channels: guidance is normalised as the observations are."""
+        index = [self.channels.index(name) for name in channels]
+        return Normalisation(channels, tuple(self.mean[i] for i in index), tuple(self.std[i] for i in index))
+
     def log_offsets(self) -> FloatArray:
         """(channel,); 0 where the channel enters as it is."""
         return np.array([LOG_OFFSETS.get(name, 0.0) for name in self.channels], np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from packager.dataset.known import hide_guidance
 from packager.errors import TrainingFailed
 from packager.types import BoolArray, FloatArray, Tensors
 
@@ -36,6 +37,8 @@ class TrainingOptions:
         hide_hours: share of the cases whose oldest observations are hidden, as after a station's outage.
         hide_channels: share of the cases in which a channel that some stations never report is hidden,
             channel by channel.
+        hide_guidance: share of the cases whose guidance is hidden, wholly or from some lead on, so that a
+            model forecasts without it too; see `packager.dataset.known.hide_guidance`.
         site_blur: standard deviation of the noise on latitude and longitude (degrees) and elevation (m).
         season_blur: of the noise on the day of the year, days.
         seed: of the order of cases and of what is hidden.
@@ -48,6 +51,7 @@ class TrainingOptions:
     patience: int = 4
     hide_hours: float = 0.05
     hide_channels: float = 0.3
+    hide_guidance: float = 0.25
     site_blur: tuple[float, float, float] = (3.0, 6.0, 200.0)
     season_blur: float = 15.0
     seed: int = 1
@@ -202,12 +206,13 @@ def _augmented(inputs: Tensors, rng: np.random.Generator, options: TrainingOptio
     first = np.where(rng.random(cases) < options.hide_hours, rng.integers(0, hours - 1, cases), 0)
     keep = (np.arange(hours)[None, :] >= first[:, None])[..., None] & _kept_channels(mask.shape, rng, options)
     keep = keep.astype(np.float32)
-    return inputs | {
+    augmented = inputs | {
         "history_mask": mask * keep,
         "history": inputs["history"] * keep,
         "site": inputs["site"] + (rng.standard_normal((cases, 3)) * options.site_blur).astype(np.float32),
         "clock": _season_blurred(inputs["clock"], rng, options.season_blur),
     }
+    return hide_guidance(augmented, rng, options.hide_guidance)
 
 
 def _kept_channels(shape: tuple[int, ...], rng: np.random.Generator, options: TrainingOptions) -> BoolArray:

@@ -33,19 +33,30 @@ def _repeat(inputs: Tensors, contract: Contract, rows: IntArray) -> Tensors:
     observed = np.where(inputs["history_mask"] > 0, inputs["history"], np.nan)[:, rows]
     channels = contract.input("history").channel_names
     column = {name: observed[..., index] for index, name in enumerate(channels)}
-    column["wind_speed"] = np.hypot(column["wind_u"], column["wind_v"])
+    return repeated(column, contract)
+
+
+def repeated(column: dict[str, FloatArray], contract: Contract) -> Tensors:
+    """The outputs that single values can stand for, (case, lead, ...), without precipitation.
+
+    Args:
+        column: by channel name, (case, lead), NaN where missing; at least the wind.
+        contract: names the outputs.
+    """
+    column = column | {"wind_speed": np.hypot(column["wind_u"], column["wind_v"])}
     outputs: Tensors = {}
     for spec in contract.outputs:
         if spec.name == "wind":
             outputs["wind"] = np.stack([column["wind_u"], column["wind_v"]], axis=-1)
-        elif spec.name == "cloud_base":
-            outputs["cloud_base"] = _certain(ceiling_class(column["cloud_base"], spec.thresholds), spec)
+        elif spec.name == "cloud_base" and spec.name in column:
+            outputs["cloud_base"] = certain(ceiling_class(column["cloud_base"], spec.thresholds), spec)
         elif spec.name in column and spec.name != "precipitation":
             values = column[spec.name]
             outputs[spec.name] = np.repeat(values[..., None], spec.width, axis=-1) if spec.levels else values
     return outputs
 
 
-def _certain(category: FloatArray, spec: Output) -> FloatArray:
-    certain = (np.arange(spec.width) == category[..., None]).astype(np.float32)
-    return np.where(np.isnan(category)[..., None], np.float32(np.nan), certain)
+def certain(category: FloatArray, spec: Output) -> FloatArray:
+    """All probability on one class; NaN where the class is."""
+    sure = (np.arange(spec.width) == category[..., None]).astype(np.float32)
+    return np.where(np.isnan(category)[..., None], np.float32(np.nan), sure)

@@ -16,10 +16,11 @@ PENALTY = 10.0
 class Ridge:
     """Linear coefficients and training error quantiles of each output, and what stands for a missing value.
 
-    Precipitation amounts are not linear and left out.
+    Guidance is among the features where the contract has it. Precipitation amounts are not linear and left
+    out, and so is an output that no training window reports at all its leads.
     """
 
-    missing: FloatArray
+    missing: dict[str, FloatArray]
     centre: FloatArray
     width: FloatArray
     coefficients: dict[str, FloatArray]
@@ -28,7 +29,7 @@ class Ridge:
     @classmethod
     def fit(cls, windows: Windows, contract: Contract) -> "Ridge":
         """Solve the normal equations, one output at a time, on the windows that report all its leads."""
-        missing = _reported_means(windows.inputs, contract)
+        missing = {group: _reported_means(windows.inputs, group, contract) for group in _groups(contract)}
         raw = _features(windows.inputs, contract, missing)
         centre, width = raw.mean(axis=0), raw.std(axis=0) + 1e-6
         x = _with_constant((raw - centre) / width)
@@ -38,6 +39,8 @@ class Ridge:
                 continue
             y = _target(spec, windows)
             whole = ~np.isnan(y).any(axis=1)
+            if not whole.any():
+                continue
             coefficients[spec.name] = _solve(x[whole], y[whole])
             if spec.levels:
                 error = y[whole] - x[whole] @ coefficients[spec.name]
@@ -65,32 +68,33 @@ class Ridge:
         return np.asarray(chances / chances.sum(axis=-1, keepdims=True))
 
 
-def _features(inputs: Tensors, contract: Contract, missing: FloatArray) -> FloatArray:
+def _groups(contract: Contract) -> tuple[str, ...]:
+    return ("history", "guidance") if contract.has_guidance else ("history",)
+
+
+def _features(inputs: Tensors, contract: Contract, missing: dict[str, FloatArray]) -> FloatArray:
     # A missing value is the channel's mean, so that it says nothing; the mask says that it was missing.
-    mask = inputs["history_mask"]
-    history = np.where(mask > 0, _logarithmic(inputs["history"], contract), missing)
-    flat = [
-        history.reshape(len(history), -1),
-        mask[:, ::6].reshape(len(mask), -1),
-        inputs["site"],
-        inputs["clock"],
-    ]
-    return np.concatenate(flat, axis=1)
+    flat = []
+    for group, mean in missing.items():
+        mask = inputs[f"{group}_mask"]
+        values = np.where(mask > 0, _logarithmic(inputs[group], group, contract), mean)
+        flat += [values.reshape(len(values), -1), mask[:, ::6].reshape(len(mask), -1)]
+    return np.concatenate([*flat, inputs["site"], inputs["clock"]], axis=1)
 
 
-def _reported_means(inputs: Tensors, contract: Contract) -> FloatArray:
-    history, mask = _logarithmic(inputs["history"], contract), inputs["history_mask"]
-    mean = (history * mask).sum(axis=(0, 1), dtype=np.float64) / np.maximum(mask.sum(axis=(0, 1)), 1)
+def _reported_means(inputs: Tensors, group: str, contract: Contract) -> FloatArray:
+    values, mask = _logarithmic(inputs[group], group, contract), inputs[f"{group}_mask"]
+    mean = (values * mask).sum(axis=(0, 1), dtype=np.float64) / np.maximum(mask.sum(axis=(0, 1)), 1)
     return np.asarray(mean, np.float32)
 
 
-def _logarithmic(history: FloatArray, contract: Contract) -> FloatArray:
-    history = history.copy()
-    for index, name in enumerate(contract.input("history").channel_names):
+def _logarithmic(values: FloatArray, group: str, contract: Contract) -> FloatArray:
+    values = values.copy()
+    for index, name in enumerate(contract.input(group).channel_names):
         if name in LOG_OFFSETS:
-            capped = np.clip(history[..., index], 0, UPPER_LIMITS[name])
-            history[..., index] = np.log(LOG_OFFSETS[name] + capped)
-    return history
+            capped = np.clip(values[..., index], 0, UPPER_LIMITS[name])
+            values[..., index] = np.log(LOG_OFFSETS[name] + capped)
+    return values
 
 
 def _with_constant(x: FloatArray) -> FloatArray:
