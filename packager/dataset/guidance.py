@@ -76,8 +76,8 @@ def write_guidance(
             hour, or a value that 16 bits cannot hold.
     """
     stations, digest = _described(dataset_path(path))
-    order = np.lexsort((valid_hour, init_hour, station))
     _check_lengths(path.name, station, init_hour, available_hour, valid_hour, values)
+    order = np.lexsort((valid_hour, init_hour, station))
     guidance = Guidance(
         *(
             np.asarray(column, dtype=np.int64)[order]

@@ -102,9 +102,7 @@ def build_lead_decoder(
     anchors = Anchors(contract, name="tail_anchors")(history)
     features, own, shared = _lead_features(context, history, site, inputs["clock"], contract, config)
     guidance = _guidance(inputs, contract, normalisation)
-    if guidance is not None:
-        per_lead = GuidanceFeatures(name="head_guidance_features")(guidance)
-        features = layers.Concatenate(name="body_features_and_guidance")([features, per_lead])
+    features = features if guidance is None else _with_guidance(features, guidance)
     if config.regression:
         change = _regression(history, site, inputs["clock"], contract)
         anchors = AddRegression(name="tail_add_regression")([anchors, change])
@@ -185,6 +183,11 @@ def _guidance(inputs: dict[str, Any], contract: Contract, normalisation: Normali
         return None
     own = normalisation.of(contract.input("guidance").channel_names)
     return NormaliseHistory(own, name="head_guidance")([inputs["guidance"], inputs["guidance_mask"]])
+
+
+def _with_guidance(features: Any, guidance: Any) -> Any:
+    per_lead = GuidanceFeatures(name="head_guidance_features")(guidance)
+    return layers.Concatenate(name="body_features_and_guidance")([features, per_lead])
 
 
 def _regression(history: Any, site: Any, clock: Any, contract: Contract) -> Any:

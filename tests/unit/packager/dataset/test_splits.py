@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from packager.dataset.splits import (
     Split,
     block_of,
     great_circle_kilometres,
+    held_out_indexes,
     held_out_neighbours,
     parse_split,
     windows_of_split,
@@ -155,3 +158,39 @@ def test_kennedy_is_a_neighbour_of_la_guardia_and_miami_of_nobody(reference):
     near = held_out_neighbours(reference, reference.station_index("nyc-JFK"))
     assert [reference.stations[index].id for index in near] == ["nyc-LGA"]
     assert len(held_out_neighbours(reference, reference.station_index("tmy3-722020"))) == 0
+
+
+def network(*ids):
+    return tuple(Station(name, name, 30.0 + 3 * n, 0.0, 0.0, "test", "actual") for n, name in enumerate(ids))
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(1, 0), (2, 1), (5, 1), (10, 2), (40, 6)])
+def test_another_dataset_holds_out_about_a_seventh_of_its_stations(count, held_out):
+    dataset = make_dataset(2, stations=network(*(f"s{n}" for n in range(count))))
+    assert len(held_out_indexes(dataset)) == held_out
+
+
+def test_which_stations_are_held_out_depends_on_their_ids_alone():
+    ids = [f"K{n:03}" for n in range(20)]
+
+    def chosen(names):
+        dataset = make_dataset(2, stations=network(*names))
+        return {dataset.stations[index].id for index in held_out_indexes(dataset)}
+
+    assert chosen(ids) == chosen(ids[::-1])
+    assert len(chosen(ids)) == 3
+    # Their digests are the lowest, so a smaller network that has them holds out some of the same.
+    assert chosen([*ids[:6], *chosen(ids)]) <= chosen(ids)
+
+
+def test_a_station_without_rows_is_not_held_out():
+    dataset = make_dataset(2, stations=network("a", "b", "c"))
+    (first,) = held_out_indexes(dataset)
+    rows = dataset.station != first
+    fewer = replace(dataset, station=dataset.station[rows], hour=dataset.hour[rows])
+    assert held_out_indexes(fewer).tolist() not in ([], [first])
+
+
+def test_the_references_stations_are_held_out_wherever_one_of_them_is():
+    dataset = make_dataset(2, stations=network("a", HELD_OUT_STATIONS[2], "b"))
+    assert held_out_indexes(dataset).tolist() == [1]
