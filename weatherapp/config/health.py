@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -104,5 +103,4 @@ def _migrations() -> str:
 def _run() -> str:
     run = selectors.current_run()
     store.open_run(str(run.folder))
-    age = (timezone.now() - run.init_time).total_seconds() / 3600
-    return f"{run.folder}, {age:.1f} hours old"
+    return selectors.run_condition(run)

@@ -12,10 +12,10 @@ from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.core.solar import clock_features
 from weatherapp.forecasts.errors import NothingToForecast, RunRefused
 from weatherapp.observations.feeds import ReplayFeed
-from weatherapp.observations.models import VARIABLES, Station
-from weatherapp.observations.selectors import active_stations, reports_between
+from weatherapp.observations.models import GUIDANCE_VARIABLES, VARIABLES, Station
+from weatherapp.observations.selectors import active_stations, guidance_known_at, reports_between
 
-SERVED = {"history", "history_mask", "site", "clock"}
+SERVED = {"history", "history_mask", "site", "clock", "guidance", "guidance_mask"}
 NEEDED = "temperature"  # a station silent about it in the whole window is not forecast
 
 
@@ -39,6 +39,10 @@ class Reports:
     def take(self, stations: IntArray) -> "Reports":
         """The reports of some stations."""
         return Reports(*(array[stations] for array in self._arrays()))
+
+    def between(self, first: int, last: int) -> "Reports":
+        """The reports of the hours from one index to before another."""
+        return Reports(*(array[:, first:last] for array in self._arrays()))
 
     def _arrays(self) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
         return self.values, self.precipitation_type, self.series, self.present
@@ -69,15 +73,29 @@ def build_inputs(*, init_time: datetime, contract: Contract) -> StationInputs:
         contract: what the model takes.
 
     Returns:
-        The inputs; hours that did not follow each other in nature are missing.
+        The inputs; hours that did not follow each other in nature are missing, and so is guidance that was
+        not known at the init time.
 
     Raises:
         RunRefused: the contract asks for inputs that are not served here.
         NothingToForecast: no station reported.
     """
-    _check_served(contract)
+    check_served(contract)
     stations = tuple(active_stations())
     reports, replay = read_reports(stations, init_time, contract.history_hours)
+    return assemble(stations, reports, init_time=init_time, contract=contract, replay=replay)
+
+
+def assemble(
+    stations: tuple[Station, ...], reports: Reports, *, init_time: datetime, contract: Contract, replay: bool
+) -> StationInputs:
+    """The inputs of the stations among those that reported temperature; as `build_inputs`.
+
+    `reports` are of the contract's hours of history; `replay` says whether any of them is replayed.
+
+    Raises:
+        NothingToForecast: no station reported.
+    """
     history = _history(reports, contract)
     mask = np.isfinite(history)
     temperature = contract.input("history").channel_names.index(NEEDED)
@@ -96,19 +114,44 @@ def build_inputs(*, init_time: datetime, contract: Contract) -> StationInputs:
         "site": site,
         "clock": clock_features(hour, site[:, 0], site[:, 1]),
     }
+    if contract.has_guidance:
+        tensors |= _guidance(chosen, init_time, contract)
     return StationInputs(chosen, tensors, reports.take(heard), replay)
 
 
-def _check_served(contract: Contract) -> None:
+def check_served(contract: Contract) -> None:
+    """Refuse a contract that asks for what is not observed here.
+
+    Raises:
+        RunRefused: names what is missing.
+    """
     wanted = {spec.name for spec in contract.inputs}
     channels = set(contract.input("history").channel_names) if "history" in wanted else set()
-    foreign = sorted(wanted - SERVED) + sorted(channels - set(VARIABLES))
+    numerical = set(contract.input("guidance").channel_names) if contract.has_guidance else set()
+    foreign = [*(wanted - SERVED), *(channels - set(VARIABLES)), *(numerical - set(GUIDANCE_VARIABLES))]
     if foreign or "history" not in wanted:
         raise RunRefused(
             f"Contract {contract.name} version {contract.version} asks for "
-            f"{', '.join(foreign) or 'no history'}; this server serves {', '.join(sorted(SERVED))} with "
-            f"{', '.join(VARIABLES)}. Release a model that fits."
+            f"{', '.join(sorted(foreign)) or 'no history'}; this server serves {', '.join(sorted(SERVED))} "
+            f"with {', '.join(VARIABLES)}. Release a model that fits."
         )
+
+
+def _guidance(stations: tuple[Station, ...], init_time: datetime, contract: Contract) -> Tensors:
+    """What numerical models said by `init_time` of the hours after it; zeros with a mask of 0 for nothing."""
+    names = contract.input("guidance").channel_names
+    values = np.full((len(stations), contract.lead_hours, len(names)), np.nan, dtype=np.float32)
+    rows = list(
+        guidance_known_at(init_time, contract.lead_hours).values_list("station_id", "valid_time", *names)
+    )
+    if rows:
+        position = {station.pk: index for index, station in enumerate(stations)}
+        known = [row for row in rows if row[0] in position]
+        station = [position[row[0]] for row in known]
+        lead = [round((row[1] - init_time).total_seconds() / 3600) - 1 for row in known]
+        values[station, lead] = np.array([row[2:] for row in known], dtype=np.float32).reshape(-1, len(names))
+    mask = np.isfinite(values)
+    return {"guidance": np.where(mask, values, np.float32(0)), "guidance_mask": mask.astype(np.float32)}
 
 
 def read_reports(stations: tuple[Station, ...], init_time: datetime, hours: int) -> tuple[Reports, bool]:

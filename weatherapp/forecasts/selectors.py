@@ -7,6 +7,8 @@ from django.utils import timezone
 from weatherapp.forecasts.errors import NoCurrentRun
 from weatherapp.forecasts.models import ForecastRun
 
+LATE_AFTER = timedelta(hours=2)  # a cycle an hour, and one that may be missed
+
 
 def current_run() -> ForecastRun:
     """The newest stored run with its release. One query.
@@ -14,12 +16,23 @@ def current_run() -> ForecastRun:
     Raises:
         NoCurrentRun: none was stored yet.
     """
-    run = ForecastRun.objects.filter(state=ForecastRun.State.STORED).select_related("release").first()
+    run = last_run()
     if run is None:
         raise NoCurrentRun(
             "There is no forecast yet: no run was stored. Release a model, then run `manage.py forecast`."
         )
     return run
+
+
+def last_run() -> ForecastRun | None:
+    """The newest stored run with its release, or None. One query."""
+    return ForecastRun.objects.filter(state=ForecastRun.State.STORED).select_related("release").first()
+
+
+def failure_since(run: ForecastRun) -> ForecastRun | None:
+    """The newest failed run that was begun after a stored one: why there is no newer."""
+    failed = ForecastRun.objects.filter(state=ForecastRun.State.FAILED, created__gt=run.created)
+    return failed.order_by("-created").first()
 
 
 def stored_run_of(*, init_time: datetime, release_id: int, bundle_sha256: str) -> ForecastRun | None:
@@ -41,3 +54,16 @@ def run_ending(before: datetime) -> ForecastRun | None:
 def run_age(run: ForecastRun, now: datetime | None = None) -> timedelta:
     """How long ago a run's init time was: what an answer that comes from it says of itself."""
     return (now or timezone.now()) - run.init_time
+
+
+def run_condition(run: ForecastRun, now: datetime | None = None) -> str:
+    """A sentence for operators, free of secrets: the run, its age, and that a newer one is overdue."""
+    age = run_age(run, now)
+    said = f"{run.folder}, {age.total_seconds() / 3600:.1f} hours old"
+    failure = failure_since(run)
+    if failure:
+        cause = failure.reason.partition(":")[0]  # what follows may name paths and hosts
+        return f"degraded: {said}; the last cycle failed ({cause}). The admin shows why."
+    if age > LATE_AFTER:
+        return f"degraded: {said}; no cycle has run since. Look at the worker and at beat."
+    return said

@@ -2,30 +2,34 @@
 
 import logging
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from itertools import pairwise
 
 import numpy as np
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import Q
 from django.utils import timezone
 
 from mobile_models import selectors as delivery
 from mobile_models.models import Bundle, Release
-from packager.bundle import open_bundle
 from packager.contract import Contract
-from packager.runtimes import open_runtime
 from packager.types import Tensors
 from weatherapp.forecasts import selectors, store
 from weatherapp.forecasts.errors import NoCurrentRun, RunNotStored, RunRefused
+from weatherapp.forecasts.inference import ServerModel
 from weatherapp.forecasts.inputs import StationInputs, build_inputs
 from weatherapp.forecasts.models import ForecastRun
 from weatherapp.forecasts.past import past_hours
+from weatherapp.observations.errors import ObservationError
 from weatherapp.observations.feeds import ReplayFeed
 from weatherapp.observations.models import Station
+from weatherapp.observations.selectors import late_since
 from weatherapp.observations.services import ingest
 
 logger = logging.getLogger(__name__)
+# A report carries the time at which its pass began; the run may have read before that pass was committed.
+UNSEEN_SECONDS = 600
+REPLACED_SECONDS = 600
 
 
 def run_cycle(*, now: datetime | None = None, again: bool = False) -> ForecastRun:
@@ -40,7 +44,7 @@ def run_cycle(*, now: datetime | None = None, again: bool = False) -> ForecastRu
 
     Raises:
         ForecastError: the run before stays current.
-        ObservationError, DeliveryError, PackagerError: likewise.
+        DeliveryError, PackagerError: likewise.
     """
     moment = now or timezone.now()
     init_time = moment.replace(minute=0, second=0, microsecond=0)
@@ -50,24 +54,93 @@ def run_cycle(*, now: datetime | None = None, again: bool = False) -> ForecastRu
     if done and not again:
         return done
     if settings.REPLAY_FEED:
-        ingest(feed=ReplayFeed(), now=moment)
+        _replay(moment)
     run = _forecast(init_time=init_time, release=release, bundle=bundle)
-    prune_runs()
+    prune_runs(now=moment)
     return run
 
 
-def prune_runs() -> int:
-    """Forget all but the newest runs, and folders that dead writers left; gives how many rows went."""
+def renew_run(*, now: datetime | None = None) -> ForecastRun | None:
+    """Make this hour's run again where late or corrected reports change what it was made from.
+
+    Only the current run, only until the next cycle is due, and only with the model it was made with.
+
+    Returns:
+        The new run, which has taken the old one's place; None where nothing changed.
+
+    Raises:
+        ForecastError, DeliveryError, PackagerError: the run before stays current.
+    """
+    moment = now or timezone.now()
+    run = selectors.last_run()
+    if run is None or not run.stored or selectors.run_age(run, moment) >= timedelta(hours=1):
+        return None
+    release = delivery.live_release()
+    bundle = delivery.server_bundle(release)
+    if (release.pk, bundle.sha256) != (run.release_id, run.bundle_sha256):
+        return None  # the next cycle takes the new release up
+    stored = store.open_run(str(run.folder))
+    since = run.created - timedelta(seconds=UNSEEN_SECONDS)
+    if not late_since(since=since, init_time=run.init_time, hours=stored.contract.history_hours):
+        return None
+    inputs = build_inputs(init_time=run.init_time, contract=stored.contract)
+    changed = changed_stations(stored, inputs)
+    if not changed:
+        return None
+    logger.info("late reports of %d stations: run %s is made again", len(changed), run.folder)
+    return _forecast(init_time=run.init_time, release=release, bundle=bundle)
+
+
+def changed_stations(run: store.StoredRun, inputs: StationInputs) -> list[str]:
+    """Codes of stations whose history is another than the one that a run was made from, or that came or went.
+
+    A value counts as another when it differs by more than rounding; so does one that came or was withdrawn.
+    """
+    rows = {station.code: row for row, station in enumerate(run.stations)}
+    codes = [station.code for station in inputs.stations]
+    known = np.array([rows.get(code, -1) for code in codes])
+    changed = known < 0
+    old = {name: run.inputs[name][known[~changed]] for name in ("history", "history_mask")}
+    new = {name: inputs.tensors[name][~changed] for name in ("history", "history_mask")}
+    same = np.isclose(old["history"], new["history"], rtol=1e-4, atol=1e-3) & (
+        old["history_mask"] == new["history_mask"]
+    )
+    changed[~changed] = ~same.all(axis=(1, 2))
+    gone = sorted(rows.keys() - set(codes))
+    return [code for code, differs in zip(codes, changed, strict=True) if differs] + gone
+
+
+def prune_runs(*, now: datetime | None = None) -> int:
+    """Forget all but the newest runs, those that were replaced, and what dead writers left.
+
+    Returns:
+        How many rows went.
+    """
     kept = list(ForecastRun.objects.filter(state=ForecastRun.State.STORED)[: settings.RUNS_KEPT])
     if not kept:
         return 0
-    old = ForecastRun.objects.filter(init_time__lt=kept[-1].init_time)
+    # Whoever was answering from a replaced run when it was replaced has opened its files long since.
+    settled = (now or timezone.now()) - timedelta(seconds=REPLACED_SECONDS)
+    replaced = [
+        old.pk
+        for new, old in pairwise(kept)
+        if old.init_time == new.init_time and new.stored and new.stored < settled
+    ]
+    old = ForecastRun.objects.filter(Q(init_time__lt=kept[-1].init_time) | Q(pk__in=replaced))
     folders = [name for name in old.values_list("folder", flat=True) if name]
     removed, _ = old.delete()
     for name in folders:
         store.remove_run(name)
     store.sweep({name for name in ForecastRun.objects.values_list("folder", flat=True) if name})
     return removed
+
+
+def _replay(moment: datetime) -> None:
+    """Bring in the replay; a feed that fails leaves the forecast to what is stored already."""
+    try:
+        ingest(feed=ReplayFeed(), now=moment)
+    except ObservationError as error:
+        logger.warning("the replay brought nothing: %s", error)
 
 
 def _forecast(*, init_time: datetime, release: Release, bundle: Bundle) -> ForecastRun:
@@ -84,13 +157,11 @@ def _forecast(*, init_time: datetime, release: Release, bundle: Bundle) -> Forec
 
 
 def _infer(bundle: Bundle, init_time: datetime) -> tuple[StationInputs, Tensors, Contract]:
-    archive = open_bundle(delivery.blob_path(bundle.sha256))
-    inputs = build_inputs(init_time=init_time, contract=archive.contract)
-    with TemporaryDirectory(prefix="skyfold-") as folder:
-        runtime = open_runtime(archive.extract(Path(folder)), archive.format, contract=archive.contract)
-        outputs = runtime.run(inputs.tensors)
-    check_outputs(outputs, archive.contract, stations=len(inputs.stations))
-    return inputs, outputs, archive.contract
+    with ServerModel(delivery.blob_path(bundle.sha256)) as model:
+        inputs = build_inputs(init_time=init_time, contract=model.contract)
+        outputs = model.run(inputs.tensors)
+    check_outputs(outputs, model.contract, stations=len(inputs.stations))
+    return inputs, outputs, model.contract
 
 
 def check_outputs(outputs: Tensors, contract: Contract, *, stations: int) -> None:

@@ -3,12 +3,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from packager.contract import reference_contract
+from packager.contract import contract_with_guidance, reference_contract
 from tests.weather import INIT
 from weatherapp.core.solar import clock_features
 from weatherapp.forecasts.errors import NothingToForecast, RunRefused
 from weatherapp.forecasts.inputs import build_inputs
-from weatherapp.observations.models import Observation, Station
+from weatherapp.observations.models import Guidance, Observation, Station
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +92,38 @@ def test_a_replay_is_known_by_its_feed(station):
 def test_no_reports_at_all_says_what_to_do(station):
     with pytest.raises(NothingToForecast, match=r"manage\.py ingest"):
         build()
+
+
+def guide(station, lead, *, init_ago=3, available_ago=1, **values):
+    Guidance.objects.create(
+        station=station,
+        source="gfs",
+        init_time=INIT - timedelta(hours=init_ago),
+        available_time=INIT - timedelta(hours=available_ago),
+        valid_time=INIT + timedelta(hours=lead),
+        **values,
+    )
+
+
+def test_guidance_known_at_the_init_time_lands_at_its_lead_and_channel(station):
+    report(station, 0, temperature=20.0)
+    guide(station, 1, temperature=18.0, cloud_cover=0.5)
+    guide(station, 1, init_ago=1, available_ago=0, temperature=19.0)
+    guide(station, 48, precipitation=2.0)
+    guide(station, 2, available_ago=-1, temperature=99.0)  # nobody could know it yet
+    tensors = build_inputs(init_time=INIT, contract=contract_with_guidance()).tensors
+    assert tensors["guidance"].shape == tensors["guidance_mask"].shape == (1, 48, 7)
+    assert tensors["guidance"][0, 0].tolist() == [19, 0, 0, 0, 0, 0, 0]
+    assert tensors["guidance_mask"][0, 0].tolist() == [1, 0, 0, 0, 0, 0, 0]
+    assert tensors["guidance"][0, 47].tolist() == [0, 0, 0, 0, 0, 2, 0]
+    assert tensors["guidance_mask"].sum() == 2
+
+
+def test_without_any_guidance_the_mask_says_so(station):
+    report(station, 0, temperature=20.0)
+    tensors = build_inputs(init_time=INIT, contract=contract_with_guidance()).tensors
+    assert tensors["guidance_mask"].sum() == 0
+    assert "guidance" not in build().tensors
 
 
 def test_a_contract_with_inputs_that_are_not_served_is_refused(monkeypatch):

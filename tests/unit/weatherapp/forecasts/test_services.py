@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
+from django.utils import timezone
 
 from mobile_models.errors import NoLiveRelease
 from packager.contract import reference_contract
@@ -11,6 +12,8 @@ from tests.weather import NOW, make_outputs, make_run
 from weatherapp.forecasts import selectors, services, store, tasks
 from weatherapp.forecasts.errors import NoCurrentRun, NothingToForecast, RunNotStored, RunRefused
 from weatherapp.forecasts.models import ForecastRun
+from weatherapp.observations.errors import FeedUnreadable
+from weatherapp.observations.models import Observation, Station
 
 
 @pytest.mark.django_db
@@ -73,7 +76,7 @@ def _not_finite(self, inputs):
 @pytest.mark.parametrize(
     ("target", "failure", "error"),
     [
-        ("weatherapp.forecasts.services.open_bundle", _crash, RuntimeError),
+        ("weatherapp.forecasts.inference.open_bundle", _crash, RuntimeError),
         ("weatherapp.forecasts.services.build_inputs", _crash, RuntimeError),
         ("packager.runtimes.tflite.TfliteRuntime.run", _crash, RuntimeError),
         ("packager.runtimes.tflite.TfliteRuntime.run", _not_finite, RunRefused),
@@ -134,6 +137,127 @@ def test_only_the_newest_runs_are_kept(settings, runs_dir):
     services.prune_runs()
     assert set(ForecastRun.objects.all()) == set(runs[2:])
     assert {folder.name for folder in runs_dir.iterdir()} == {run.folder for run in runs[2:]}
+
+
+@pytest.mark.django_db
+def test_a_replaced_run_goes_when_its_readers_have_opened_it(runs_dir):
+    replaced, newest = make_run(), make_run()
+    services.prune_runs(now=newest.stored + timedelta(seconds=5))
+    assert set(ForecastRun.objects.all()) == {replaced, newest}
+    services.prune_runs(now=newest.stored + timedelta(hours=1))
+    assert set(ForecastRun.objects.all()) == {newest}
+    assert [folder.name for folder in runs_dir.iterdir()] == [newest.folder]
+
+
+@pytest.mark.django_db
+def test_a_replay_that_fails_leaves_the_forecast_to_what_is_stored(live, monkeypatch, caplog):
+    first = services.run_cycle(now=NOW)
+
+    def down(*_args, **_kwargs):
+        raise FeedUnreadable("the dataset is gone")
+
+    monkeypatch.setattr(services, "ingest", down)
+    assert services.run_cycle(now=NOW, again=True).stations == first.stations
+    assert "the dataset is gone" in caplog.text
+
+
+def report_late(hours_ago, **values):
+    """A report of the run's window that comes, or is corrected, after the run was stored."""
+    station = Station.objects.order_by("code").first()
+    Observation.objects.update_or_create(
+        station=station,
+        valid_time=NOW.replace(minute=0) - timedelta(hours=hours_ago),
+        defaults={**values, "received": timezone.now() + timedelta(minutes=20)},
+    )
+    return station
+
+
+@pytest.mark.django_db
+def test_a_corrected_report_makes_the_run_again(live):
+    before = services.run_cycle(now=NOW)
+    assert services.renew_run(now=NOW) is None
+    station = report_late(5, temperature=-77.0)
+    again = services.renew_run(now=NOW + timedelta(minutes=20))
+    assert selectors.current_run() == again
+    assert (again.init_time, again.state) == (before.init_time, "stored")
+    stored = store.open_run(again.folder)
+    row = [found.code for found in stored.stations].index(station.code)
+    assert stored.inputs["history"][row, -6, 0] == -77.0
+    assert services.renew_run(now=NOW + timedelta(minutes=25)) is None
+
+
+@pytest.mark.django_db
+def test_a_late_report_that_says_the_same_changes_nothing(live):
+    services.run_cycle(now=NOW)
+    Observation.objects.update(received=timezone.now() + timedelta(minutes=20))
+    assert services.renew_run(now=NOW + timedelta(minutes=20)) is None
+
+
+@pytest.mark.django_db
+def test_a_station_that_reports_for_the_first_time_makes_the_run_again(live):
+    services.run_cycle(now=NOW)
+    code = Station.objects.create(code="new", name="New", latitude=1, longitude=1, elevation=0).pk
+    Observation.objects.create(
+        station_id=code,
+        valid_time=NOW.replace(minute=0),
+        temperature=20.0,
+        feed="test",
+        received=timezone.now() + timedelta(minutes=1),
+    )
+    assert services.renew_run(now=NOW + timedelta(minutes=10)).stations == 22
+
+
+@pytest.mark.django_db
+def test_an_older_run_and_one_of_another_release_are_left_alone(live, monkeypatch):
+    assert services.renew_run(now=NOW) is None
+    services.run_cycle(now=NOW)
+    report_late(5, temperature=-77.0)
+    assert services.renew_run(now=NOW + timedelta(hours=1)) is None
+    ForecastRun.objects.update(bundle_sha256="b" * 64)
+    assert services.renew_run(now=NOW) is None
+
+
+@pytest.mark.django_db
+def test_a_failed_renewal_keeps_the_run_current_and_says_so(live, monkeypatch):
+    before = services.run_cycle(now=NOW)
+    report_late(5, temperature=-77.0)
+    monkeypatch.setattr("packager.runtimes.tflite.TfliteRuntime.run", _crash)
+    with pytest.raises(RuntimeError):
+        tasks.services.renew_run(now=NOW)
+    assert selectors.current_run() == before
+    said = selectors.run_condition(before, NOW)
+    assert said.startswith("degraded: ")
+    assert "failed (RuntimeError)" in said
+    assert "died" not in said
+
+
+@pytest.mark.django_db
+def test_a_runs_condition_tells_its_age_and_that_a_cycle_is_overdue():
+    run = make_run()
+    assert selectors.run_condition(run, run.init_time + timedelta(minutes=30)).endswith("0.5 hours old")
+    late = selectors.run_condition(run, run.init_time + timedelta(hours=3))
+    assert late.startswith("degraded: ")
+    assert "no cycle has run" in late
+    assert selectors.run_age(run, run.init_time + timedelta(hours=3)) == timedelta(hours=3)
+
+
+@pytest.mark.django_db
+def test_the_run_that_ends_before_a_moment_is_the_newest_stored_one():
+    first, second = make_run(init_time=NOW - timedelta(hours=5)), make_run(init_time=NOW - timedelta(hours=1))
+    ForecastRun.objects.create(init_time=NOW, release=first.release, bundle_sha256="c" * 64, state="failed")
+    assert selectors.run_ending(NOW) == second
+    assert selectors.run_ending(second.init_time - timedelta(seconds=1)) == first
+    assert selectors.run_ending(first.init_time - timedelta(seconds=1)) is None
+
+
+@pytest.mark.django_db
+def test_a_run_fills_what_nobody_reported_from_the_run_before(live, settings):
+    first = services.run_cycle(now=NOW)
+    settings.REPLAY_FEED = False
+    later = services.run_cycle(now=NOW + timedelta(hours=1))
+    forecast, past = store.open_run(first.folder).outputs, store.open_run(later.folder).past
+    assert np.array_equal(past["temperature"][:, -1], forecast["temperature"][:, 0])
+    assert np.isfinite(past["temperature"][:, -2]).any()
 
 
 @pytest.mark.parametrize("change", ["missing", "shape", "infinite"])
