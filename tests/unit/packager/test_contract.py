@@ -5,7 +5,14 @@ import json
 
 import pytest
 
-from packager.contract import canonical_json, parse_contract, read_contract, reference_contract
+from packager.contract import (
+    GUIDANCE_VARIABLES,
+    canonical_json,
+    contract_with_guidance,
+    parse_contract,
+    read_contract,
+    reference_contract,
+)
 from packager.errors import ContractInvalid
 
 CONTRACT = reference_contract()
@@ -79,6 +86,57 @@ def test_an_unknown_name_lists_the_known_ones():
     ],
 )
 def test_a_contract_that_is_wrong_is_refused_with_the_place(document, change, message):
+    change(document)
+    with pytest.raises(ContractInvalid, match=message):
+        parse_contract(document)
+
+
+def guided():
+    return copy.deepcopy(dict(contract_with_guidance().document))
+
+
+def without(document, name):
+    document["inputs"] = [item for item in document["inputs"] if item["name"] != name]
+
+
+def test_guidance_is_a_group_more_and_another_contract():
+    contract = contract_with_guidance()
+    assert [spec.name for spec in contract.inputs[:4]] == [spec.name for spec in CONTRACT.inputs]
+    assert contract.input("guidance").shape == contract.input("guidance_mask").shape == (1, 48, 7)
+    assert contract.input("guidance").channel_names == GUIDANCE_VARIABLES
+    assert (contract.name, contract.outputs) == (CONTRACT.name, CONTRACT.outputs)
+    assert (contract.version, CONTRACT.version) == (2, 1)
+    assert (contract.has_guidance, CONTRACT.has_guidance) == (True, False)
+    # Bundles of it are out there.
+    assert CONTRACT.digest == "858819f693a30491a4ab70b99ac2a7b8b3bc8d3fb983661a2ed50b3cfe50c2e9"
+    # A channel of both is the same quantity in the same units.
+    history = {channel.name: channel for channel in contract.input("history").channels}
+    assert all(history[channel.name] == channel for channel in contract.input("guidance").channels)
+
+
+def test_inputs_of_one_contract_serve_another_that_differs_in_guidance_only(document):
+    assert CONTRACT.takes_inputs_of(contract_with_guidance())
+    assert contract_with_guidance().takes_inputs_of(CONTRACT)
+    document["inputs"][0]["channels"][0]["units"] = "K"
+    other = parse_contract(document)
+    assert not other.takes_inputs_of(CONTRACT)
+    assert not contract_with_guidance().takes_inputs_of(other)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: without(d, "guidance"), "input guidance_mask .* needs an input guidance"),
+        (lambda d: without(d, "guidance_mask"), "input guidance has shape .* needs a guidance_mask"),
+        (
+            lambda d: [d["inputs"][index].update(shape=[1, 24, 7]) for index in (4, 5)],
+            "one row per lead, 48",
+        ),
+        (lambda d: d["inputs"][5]["channels"][0].update(name="rain"), "same shape and channels"),
+    ],
+)
+def test_half_a_group_of_guidance_is_refused(change, message):
+    document = guided()
     change(document)
     with pytest.raises(ContractInvalid, match=message):
         parse_contract(document)

@@ -56,15 +56,15 @@ def test_another_dataset_is_another_stage(pipeline, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stations", "split"),
-    [(STATIONS[:2], "unseen_station"), ((HELD_OUT,), "train")],
+    ("stations", "split", "held_out"),
+    [(STATIONS[:1], "unseen_station", "none"), ((HELD_OUT,), "train", HELD_OUT)],
     ids=["seen", "held out"],
 )
-def test_a_dataset_that_leaves_a_split_empty_is_refused_by_its_name(tmp_path, stations, split):
+def test_a_dataset_that_leaves_a_split_empty_is_refused_by_its_name(tmp_path, stations, split, held_out):
     path = write_small_dataset(tmp_path / "short.parquet", stations)
     pipeline = Pipeline(tmp_path / "work", PROFILE, dataset_file=path)
     with pytest.raises(
-        TrainingFailed, match=f"gives 0 windows of {split}; .* Held-out stations are .*{HELD_OUT}"
+        TrainingFailed, match=f"gives 0 windows of {split}; .* Of its 1 stations {held_out} are held out"
     ):
         pipeline.data()
     assert list((tmp_path / "work" / "dataset").iterdir()) == []
