@@ -1,8 +1,11 @@
 """The forecast cycle: observations in, a stored run out."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
+from time import perf_counter
 
 import numpy as np
 from django.conf import settings
@@ -146,22 +149,32 @@ def _replay(moment: datetime) -> None:
 def _forecast(*, init_time: datetime, release: Release, bundle: Bundle) -> ForecastRun:
     run = ForecastRun.objects.create(init_time=init_time, release=release, bundle_sha256=bundle.sha256)
     try:
-        inputs, outputs, contract = _infer(bundle, init_time)
+        inputs, outputs, contract = _infer(run)
         _store(run, inputs, outputs, contract)
     except Exception as error:
         reason = f"{error.__class__.__name__}: {error}"
         ForecastRun.objects.filter(pk=run.pk).update(state=ForecastRun.State.FAILED, reason=reason)
         raise
-    logger.info("run %s of release %s: %d stations", run.folder, release.version, run.stations)
+    parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in run.seconds.items())
+    logger.info("run %s of release %s: %d stations; %s", run.folder, release.version, run.stations, parts)
     return run
 
 
-def _infer(bundle: Bundle, init_time: datetime) -> tuple[StationInputs, Tensors, Contract]:
-    with ServerModel(delivery.blob_path(bundle.sha256)) as model:
-        inputs = build_inputs(init_time=init_time, contract=model.contract)
-        outputs = model.run(inputs.tensors)
+def _infer(run: ForecastRun) -> tuple[StationInputs, Tensors, Contract]:
+    with ServerModel(delivery.blob_path(run.bundle_sha256)) as model:
+        with _timed(run, "inputs"):
+            inputs = build_inputs(init_time=run.init_time, contract=model.contract)
+        with _timed(run, "model"):
+            outputs = model.run(inputs.tensors)
     check_outputs(outputs, model.contract, stations=len(inputs.stations))
     return inputs, outputs, model.contract
+
+
+@contextmanager
+def _timed(run: ForecastRun, part: str) -> Iterator[None]:
+    began = perf_counter()
+    yield
+    run.seconds[part] = round(perf_counter() - began, 3)
 
 
 def check_outputs(outputs: Tensors, contract: Contract, *, stations: int) -> None:
@@ -189,16 +202,19 @@ def _store(run: ForecastRun, inputs: StationInputs, outputs: Tensors, contract: 
     run.folder = f"{run.init_time:%Y%m%dT%H}Z-{run.pk}"
     stations = tuple(_station(station) for station in inputs.stations)
     init_hour = int(run.init_time.timestamp()) // 3600
-    before = _run_before(run)
-    store.write_run(
-        run.folder,
-        init_time=run.init_time,
-        contract=contract,
-        stations=stations,
-        inputs=inputs.tensors,
-        outputs=outputs,
-        past=past_hours(inputs.reports, stations, contract, init_hour=init_hour, before=before),
-    )
+    with _timed(run, "past"):
+        before = _run_before(run)
+        past = past_hours(inputs.reports, stations, contract, init_hour=init_hour, before=before)
+    with _timed(run, "store"):
+        store.write_run(
+            run.folder,
+            init_time=run.init_time,
+            contract=contract,
+            stations=stations,
+            inputs=inputs.tensors,
+            outputs=outputs,
+            past=past,
+        )
     run.stations, run.replay = len(inputs.stations), inputs.replay
     run.state, run.stored = ForecastRun.State.STORED, timezone.now()
     try:
