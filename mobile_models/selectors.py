@@ -15,17 +15,18 @@ from mobile_models.errors import (
 from mobile_models.models import CHANNEL_NAME, DEFAULT_CHANNEL, Bundle, Channel, Release, Rollout
 from mobile_models.rollout import EVERYONE
 from mobile_models.targeting import Candidate
-from packager.contract import Contract, reference_contract
+from packager.contract import Contract, contract_with_guidance, reference_contract
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SERVER_VARIANT = "server_fp32"
-# The models that this server serves inputs for, by the name that the API uses.
-MODELS = {"point": reference_contract}
+# The contracts of each model that this server serves inputs for, by the name that the API uses.
+MODELS = {"point": (reference_contract, contract_with_guidance)}
 
 
 def served_contracts() -> dict[str, Contract]:
     """The contracts that this server serves inputs for, by digest."""
-    return {contract.digest: contract for contract in (read() for read in MODELS.values())}
+    contracts = [read() for readers in MODELS.values() for read in readers]
+    return {contract.digest: contract for contract in contracts}
 
 
 def offered_rollouts(channel: str = DEFAULT_CHANNEL) -> list[Rollout]:

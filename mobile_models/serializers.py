@@ -98,7 +98,8 @@ class ModelSerializer(serializers.Serializer[None]):
     """A model that this server serves."""
 
     name = serializers.CharField()
-    contract = ContractReferenceSerializer()
+    contract = ContractReferenceSerializer(help_text="The one that needs the fewest inputs.")
+    contracts = ContractReferenceSerializer(many=True, help_text="All that inputs are served for.")
     resolve_url = serializers.CharField()
     catalog_url = serializers.CharField()
 

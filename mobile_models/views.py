@@ -25,7 +25,7 @@ from mobile_models.serializers import (
     ProblemSerializer,
     ResolveSerializer,
 )
-from packager.contract import canonical_json
+from packager.contract import Contract, canonical_json
 
 # Seconds for which a cache may keep what is on offer: a rollout reaches phones this much later.
 OFFER_SECONDS = 60
@@ -77,15 +77,7 @@ class Models(APIView):
     @extend_schema(operation_id="models", tags=["delivery"], responses=ModelsSerializer)
     def get(self, request: Request) -> Response:
         """List the models with their contracts."""
-        listed = [
-            {
-                "name": name,
-                "contract": {"name": contract.name, "version": contract.version, "sha256": contract.digest},
-                "resolve_url": reverse("resolve", args=[name]),
-                "catalog_url": reverse("catalog"),
-            }
-            for name, contract in ((name, read()) for name, read in selectors.MODELS.items())
-        ]
+        listed = [_model(name, [read() for read in readers]) for name, readers in selectors.MODELS.items()]
         return _cacheable(request, {"models": listed})
 
 
@@ -189,6 +181,21 @@ class Blob(APIView):
         range counts in the bytes of the form that is sent, and `Content-Digest` is of that range.
         """
         return blobs.answer(request, selectors.stored_bundle(sha256))
+
+
+def _model(name: str, contracts: list[Contract]) -> dict[str, Any]:
+    """A model with the contracts that inputs are served for, the one that needs least first."""
+    references = [
+        {"name": contract.name, "version": contract.version, "sha256": contract.digest}
+        for contract in contracts
+    ]
+    return {
+        "name": name,
+        "contract": references[0],
+        "contracts": references,
+        "resolve_url": reverse("resolve", args=[name]),
+        "catalog_url": reverse("catalog"),
+    }
 
 
 def _cacheable(request: Request, body: dict[str, Any]) -> Response:

@@ -16,7 +16,7 @@ MAX_MEMBERS = 64
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 UNREADABLE = (zipfile.BadZipFile, struct.error, EOFError, OSError)
 # The contract versions that this app can feed: with another one it would need other inputs.
-CONTRACTS = {"skyfold-point": {1}}
+CONTRACTS = {"skyfold-point": {1, 2}}
 
 
 @dataclass(frozen=True)

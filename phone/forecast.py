@@ -78,7 +78,7 @@ def forecast(
     """
     promised = bundle.manifest["contract"]["sha256"]
     try:
-        if inputs["contract"]["sha256"] != promised:
+        if promised not in {inputs["contract"]["sha256"], *inputs.get("fits", ())}:
             raise ForecastImpossible(
                 f"The inputs are for contract {inputs['contract']['sha256']}; the installed model takes "
                 f"{promised}. Update the model, or the app."
@@ -104,6 +104,8 @@ def tensors(stations: Sequence[Mapping[str, Any]], contract: Mapping[str, Any]) 
 
     Raises:
         ForecastImpossible: the contract asks for inputs that this app does not know how to make.
+
+    A contract's guidance is taken from the stations that carry it; where they do not, it is masked.
     """
     history = np.array([station["history"] for station in stations], dtype=np.float32)  # null becomes NaN
     made = {
@@ -113,12 +115,26 @@ def tensors(stations: Sequence[Mapping[str, Any]], contract: Mapping[str, Any]) 
             [[s["latitude"], s["longitude"], s["elevation"]] for s in stations], dtype=np.float32
         ),
         "clock": np.array([station["clock"] for station in stations], dtype=np.float32),
+        **_guidance(stations, contract),
     }
     shapes = {spec["name"]: (len(stations), *spec["shape"][1:]) for spec in contract["inputs"]}
     given = {name: value.shape for name, value in made.items()}
     if not shapes.items() <= given.items():
         raise ForecastImpossible(f"The contract asks for {shapes}; the inputs give {given}. Update the app.")
     return {name: made[name] for name in shapes}
+
+
+def _guidance(stations: Sequence[Mapping[str, Any]], contract: Mapping[str, Any]) -> Tensors:
+    """Guidance and its mask, (station, lead, channel), for a contract that takes them."""
+    shapes = [tuple(spec["shape"][1:]) for spec in contract["inputs"] if spec["name"] == "guidance"]
+    if not shapes:
+        return {}
+    unknown = np.full(shapes[0], np.nan).tolist()
+    values = np.array([station.get("guidance", unknown) for station in stations], dtype=np.float32)
+    return {
+        "guidance": np.nan_to_num(values, nan=0.0),
+        "guidance_mask": np.isfinite(values).astype(np.float32),
+    }
 
 
 def _plan(

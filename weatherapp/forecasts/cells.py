@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from weatherapp.core.arrays import FloatArray, IntArray
+from mobile_models.selectors import served_contracts
+from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.core.blend import REACH_KM, great_circle_km
 from weatherapp.forecasts.errors import CellUnknown
 from weatherapp.forecasts.store import StoredRun
@@ -74,6 +75,9 @@ def stations_for(cell: Cell, latitudes: FloatArray, longitudes: FloatArray) -> I
 def inputs_body(run: StoredRun, cell: Cell, *, replay: bool) -> bytes:
     """The JSON body for a cell: the same bytes for everyone.
 
+    `fits` lists the digests of the contracts whose models these inputs can be given to: a phone whose model
+    is older than the server's, or newer, forecasts from them too; guidance that is not given is masked.
+
     Raises:
         CellUnknown: no station can speak for the cell.
     """
@@ -92,6 +96,11 @@ def inputs_body(run: StoredRun, cell: Cell, *, replay: bool) -> bytes:
             "version": run.contract.version,
             "sha256": run.contract.digest,
         },
+        "fits": sorted(
+            digest
+            for digest, served in {**served_contracts(), run.contract.digest: run.contract}.items()
+            if served.takes_inputs_of(run.contract)
+        ),
         "replay": replay,
         "stations": [_station(run, int(index)) for index in chosen],
     }
@@ -100,14 +109,24 @@ def inputs_body(run: StoredRun, cell: Cell, *, replay: bool) -> bytes:
 
 def _station(run: StoredRun, index: int) -> dict[str, Any]:
     station = run.stations[index]
-    history = run.inputs["history"][index].astype(np.float64).round(4).astype(object)
-    history[run.inputs["history_mask"][index] == 0] = None
-    return {
+    body = {
         "id": station.code,
         "name": station.name,
         "latitude": station.latitude,
         "longitude": station.longitude,
         "elevation": station.elevation,
-        "history": history.tolist(),
+        "history": _nullable(run.inputs["history"][index], run.inputs["history_mask"][index] > 0),
         "clock": run.inputs["clock"][index].astype(np.float64).round(8).tolist(),
     }
+    if "guidance" in run.inputs:
+        known = run.inputs["guidance_mask"][index] > 0
+        body["guidance"] = _nullable(run.inputs["guidance"][index], known)
+    return body
+
+
+def _nullable(values: FloatArray, known: BoolArray) -> list[list[float | None]]:
+    """Rows of numbers with null where nothing is known."""
+    rounded = values.astype(np.float64).round(4).astype(object)
+    rounded[~known] = None
+    rows: list[list[float | None]] = rounded.tolist()
+    return rows

@@ -62,6 +62,11 @@ class CellStationSerializer(serializers.Serializer[None]):
         child=serializers.ListField(child=serializers.FloatField(allow_null=True))
     )
     clock = serializers.ListField(child=serializers.FloatField())
+    guidance = serializers.ListField(
+        required=False,
+        child=serializers.ListField(child=serializers.FloatField(allow_null=True)),
+        help_text="Present when the run had guidance: rows are leads, from 1 h; null where it is missing.",
+    )
 
 
 class CellSerializer(serializers.Serializer[None]):
@@ -71,6 +76,10 @@ class CellSerializer(serializers.Serializer[None]):
     run = serializers.CharField()
     init_time = serializers.CharField(help_text="UTC, `YYYY-MM-DDTHH:MMZ`.")
     contract = ContractReferenceSerializer()
+    fits = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="SHA-256 of every contract whose models these inputs can be given to.",
+    )
     replay = serializers.BooleanField()
     stations = CellStationSerializer(many=True)
 
