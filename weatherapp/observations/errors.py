@@ -11,3 +11,7 @@ class FeedUnknown(ObservationError):
 
 class FeedUnreadable(ObservationError):
     """A feed's source is missing, damaged or not what the feed reads."""
+
+
+class FeedBusy(ObservationError):
+    """Another pass of the feed is under way."""

@@ -1,5 +1,6 @@
 """What a feed is and what it gives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, Self, TypeVar, runtime_checkable
@@ -55,6 +56,8 @@ class Batch:
             All NaN when not given.
         corrected: (row,) whether the report corrects an earlier one. All False when not given.
         rejected: reports that could not be read.
+        passed_over: how many reports made no row though nothing is wrong with them, per reason: what was said
+            twice, what speaks of no full hour, ...
     """
 
     stations: tuple[StationReport, ...]
@@ -65,6 +68,7 @@ class Batch:
     precipitation_type: FloatArray = field(default=None)  # type: ignore[assignment]
     corrected: BoolArray = field(default=None)  # type: ignore[assignment]
     rejected: tuple[RejectedReport, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.precipitation_type is None:
@@ -76,7 +80,7 @@ class Batch:
         return len(self.hour)
 
     def take(self, rows: BoolArray | IntArray) -> Self:
-        """The same batch with only these rows; stations and rejections stay."""
+        """The same batch with only these rows; stations, rejections and counts stay."""
         return type(self)(
             stations=self.stations,
             station=self.station[rows],
@@ -86,6 +90,7 @@ class Batch:
             precipitation_type=self.precipitation_type[rows],
             corrected=self.corrected[rows],
             rejected=self.rejected,
+            passed_over=self.passed_over,
         )
 
 

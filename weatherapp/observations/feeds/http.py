@@ -1,0 +1,163 @@
+"""Documents over HTTP: conditional, patient for a while, never for ever."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from weatherapp.observations.errors import FeedUnreadable
+from weatherapp.observations.feeds.sources import MAX_BYTES, Document, Reading, Validators, gather, unpacked
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 15.0  # of silence
+TOTAL_SECONDS = 90.0  # per document, retries and waits included: a server that drips is cut off too
+ATTEMPTS = 4
+BACKOFF_SECONDS = 1.0
+REDIRECTS = 3
+CHUNK = 64 * 1024
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth asking again
+USER_AGENT = "Skyfold feed reader"
+
+
+class _Passing(Exception):
+    """Worth another attempt; `after` is the least wait in seconds."""
+
+    def __init__(self, reason: str, after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try, in seconds."""
+
+    connect: float = CONNECT_SECONDS
+    read: float = READ_SECONDS
+    total: float = TOTAL_SECONDS
+    backoff: float = BACKOFF_SECONDS
+    attempts: int = ATTEMPTS
+
+
+@dataclass(frozen=True)
+class HttpSource:
+    """Documents at some addresses, asked for with the ETag and Last-Modified of the last pass."""
+
+    urls: tuple[str, ...]
+    patience: Patience = Patience()
+    wait: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def read(self, validators: Validators) -> Reading:
+        """As `Source.read`; the validators are the ETag and Last-Modified per address."""
+        with requests.Session() as session:
+            session.max_redirects = REDIRECTS
+            session.headers["User-Agent"] = USER_AGENT
+            return gather(self.urls, lambda url: self._get(session, url, validators.get(url, {})))
+
+    def _get(
+        self, session: requests.Session, url: str, known: Mapping[str, Any]
+    ) -> tuple[Document | None, Mapping[str, Any]]:
+        deadline = self.clock() + self.patience.total
+        for attempt in range(1, self.patience.attempts + 1):
+            try:
+                return self._ask(session, url, known, deadline)
+            except _Passing as passing:
+                pause = max(passing.after, self._backoff(attempt))
+                late = self.clock() + pause >= deadline
+                if late or attempt == self.patience.attempts:
+                    raise FeedUnreadable(self._gave_up(url, passing, attempt, late=late)) from passing
+                self.wait(pause)
+        raise FeedUnreadable(f"{url} was never asked: the number of attempts is {self.patience.attempts}.")
+
+    def _backoff(self, attempt: int) -> float:
+        """Twice as long each time, with jitter, so that many servers do not come back together."""
+        return self.patience.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+
+    def _gave_up(self, url: str, passing: _Passing, attempts: int, *, late: bool) -> str:
+        if late and passing.after:
+            return (
+                f"{url}: {passing}; it asks to come back in {passing.after:.0f} s. The next pass tries again."
+            )
+        return f"{url}: {passing} ({attempts} attempts). The next pass tries again."
+
+    def _ask(
+        self, session: requests.Session, url: str, known: Mapping[str, Any], deadline: float
+    ) -> tuple[Document | None, Mapping[str, Any]]:
+        left = max(deadline - self.clock(), 0.1)
+        timeout = (min(self.patience.connect, left), min(self.patience.read, left))
+        try:
+            answer = session.get(url, headers=_conditions(known), stream=True, timeout=timeout)
+            with closing(answer):
+                if answer.status_code == requests.codes.not_modified:
+                    return None, known
+                _check(url, answer)
+                content = self._body(url, answer, deadline)
+        except requests.TooManyRedirects as error:
+            raise FeedUnreadable(
+                f"{url} redirects more than {REDIRECTS} times. Check the address."
+            ) from error
+        except (requests.ConnectionError, requests.Timeout, HTTPError, OSError) as error:
+            if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+                raise FeedUnreadable(f"{url} is not an address that can be asked: {error}.") from error
+            raise _Passing(_why(error)) from error
+        return unpacked(url, content), _validators(answer)
+
+    def _body(self, url: str, answer: requests.Response, deadline: float) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        # read1 gives what has come; read would wait for a whole chunk, however slowly it comes.
+        while part := answer.raw.read1(CHUNK, decode_content=True):
+            parts.append(part)
+            size += len(part)
+            if size > MAX_BYTES:
+                raise FeedUnreadable(f"{url} sends more than {MAX_BYTES // 2**20} MiB. Ask for less.")
+            if self.clock() > deadline:
+                raise _Passing(f"sent only {size} bytes in {self.patience.total:.0f} s")
+        return b"".join(parts)
+
+
+def _conditions(known: Mapping[str, Any]) -> dict[str, str]:
+    names = {"etag": "If-None-Match", "modified": "If-Modified-Since"}
+    return {header: str(known[key]) for key, header in names.items() if known.get(key)}
+
+
+def _validators(answer: requests.Response) -> dict[str, str]:
+    names = {"etag": "ETag", "modified": "Last-Modified"}
+    return {key: answer.headers[header] for key, header in names.items() if answer.headers.get(header)}
+
+
+def _check(url: str, answer: requests.Response) -> None:
+    """Refuse every answer but data."""
+    if answer.status_code in PASSING:
+        raise _Passing(f"answered {answer.status_code} {answer.reason}", _retry_after(answer))
+    if answer.status_code != requests.codes.ok:
+        raise FeedUnreadable(f"{url} answered {answer.status_code} {answer.reason}; 200 or 304 is due.")
+    kind = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
+    if kind in {"text/html", "application/xhtml+xml"}:
+        raise FeedUnreadable(f"{url} gave a page ({kind}) instead of data. Check the address.")
+
+
+def _retry_after(answer: requests.Response) -> float:
+    """Seconds that the server asks to wait; 0 where it says nothing that can be read."""
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
+        return "no answer in time"
+    return f"{type(error).__name__}: {str(error)[:200]}"
