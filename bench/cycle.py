@@ -1,7 +1,7 @@
 """`python -m bench.cycle`: one forecast cycle for 10,000 stations, timed part by part.
 
-Stations are spread over the globe and report a made-up daily wave with gaps. The model is the server model that
-the quickstart made. Everything happens in a temporary folder, and in SQLite; with BENCH_DATABASE_URL in a
+Stations are spread over the globe and report a made-up daily wave with gaps. The model is the server model
+that the quickstart made. All of it happens in a temporary folder, and in SQLite; with BENCH_DATABASE_URL in a
 database of its own on that PostgreSQL server.
 """
 
