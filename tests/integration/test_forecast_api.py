@@ -95,7 +95,7 @@ def test_the_same_question_again_is_answered_with_304_until_the_next_run(client,
     [
         ({"latitude": "0", "longitude": "0"}, "No data is available for this location"),
         ({"hourly": "luck"}, "luck"),
-        ({"format": "csv"}, "'format' is 'csv'"),
+        ({"format": "xlsx"}, "'format' is 'xlsx'"),
         ({"models": "gfs"}, "allowed: best_match, 2026.07.04-1"),
     ],
 )

@@ -16,6 +16,7 @@ Every one has a default that runs on a laptop with nothing installed.
 | `CELERY_KEY_PREFIX` | skyfold: | what the queue's keys in Redis begin with |
 | `PACKAGING_BUILDER` | packager.pipeline.build_variant | dotted path of what builds a job's bundle |
 | `RUNS_KEPT` | 72 | how many forecast runs are kept |
+| `FORECAST_RATE` | none | requests of one address to `/v1/forecast`: 600/minute, 20/second, …/hour, …/day |
 | `JOB_LEASE_SECONDS` | 120 | a packaging job whose worker is silent for so long is taken over |
 | `CACHE_URL` | memory of each process | redis://…: what counts calls, then for all web processes together |
 | `PROXIES` | 0 | how many proxies in front add to `X-Forwarded-For`; callers are told apart by it |
@@ -192,6 +193,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 REPLAY_FEED = env.bool("REPLAY_FEED", default=True)
 CYCLE_MINUTE = env.int("CYCLE_MINUTE", default=5)
 RUNS_KEPT = env.int("RUNS_KEPT", default=72)
+FORECAST_RATE = env.str("FORECAST_RATE", default="")
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
 PACKAGING_BUILDER = env.str("PACKAGING_BUILDER", default="packager.pipeline.build_variant")
 

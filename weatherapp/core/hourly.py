@@ -5,8 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
-from weatherapp.core import weather_code, wind
+from weatherapp.core import feels, thermo, weather_code, wind
 from weatherapp.core.arrays import FloatArray
+
+CM_OF_SNOW_PER_MM = 0.7  # of water
+PRECIPITATION_TYPES = (0.0, 1.0, 5.0, 3.0)  # by class of `weather_code.TYPE_NAMES`
 
 
 class Hours:
@@ -85,6 +88,31 @@ class Hours:
             lowest_ceiling_probability=self.outputs["cloud_base"][:, 0],
         )
 
+    @cached_property
+    def relative_humidity(self) -> FloatArray:
+        """%, over water."""
+        return thermo.relative_humidity(self.temperature, self.dew_point) * 100
+
+    @cached_property
+    def apparent_temperature(self) -> FloatArray:
+        """°C: what the air feels like in the shade, with its vapour and the wind."""
+        return feels.apparent_temperature(self.temperature, self.dew_point, self.wind_speed)
+
+    @cached_property
+    def vapour_pressure_deficit(self) -> FloatArray:
+        """kPa."""
+        return feels.vapour_pressure_deficit(self.temperature, self.dew_point)
+
+    @cached_property
+    def wet_bulb_temperature(self) -> FloatArray:
+        """°C, never above the temperature, which the approximation is where the air is cold and dry."""
+        humidity = thermo.relative_humidity(self.temperature, self.dew_point)
+        return np.minimum(thermo.wet_bulb_stull(self.temperature, humidity), self.temperature)
+
+    def surface_pressure(self, elevation: float) -> FloatArray:
+        """HPa at a height in metres."""
+        return thermo.station_pressure(self.pressure_msl, elevation, self.temperature, self.dew_point)
+
     @property
     def precipitation(self) -> FloatArray:
         """Mm in the hour before; 0 in an hour that is not called wet."""
@@ -100,3 +128,49 @@ class Hours:
         """WMO code."""
         code = self.decision.code
         return np.where(code < 0, np.nan, code.astype(np.float64))
+
+    @cached_property
+    def rain(self) -> FloatArray:
+        """Mm of what falls as drops, freezing ones and showers too; the rest of `precipitation` is snow."""
+        return self.decision.amount - self.snowfall_water
+
+    @cached_property
+    def snowfall_water(self) -> FloatArray:
+        """Mm of water that falls as snow."""
+        return np.where(
+            self.decision.type == weather_code.SNOW, self.decision.amount, self.decision.amount * 0
+        )
+
+    @property
+    def snowfall(self) -> FloatArray:
+        """Cm of fresh snow."""
+        return self.snowfall_water * CM_OF_SNOW_PER_MM
+
+    @cached_property
+    def precipitation_type(self) -> FloatArray:
+        """WMO code table 4.201 (GRIB2): 0 none, 1 rain, 3 freezing rain, 5 snow."""
+        kind = self.decision.type
+        return np.where(kind < 0, np.nan, np.array(PRECIPITATION_TYPES)[kind])
+
+    def type_probability(self, kind: int) -> FloatArray:
+        """%, of one class of `weather_code.TYPE_NAMES`; rain, snow and freezing rain make up precipitation."""
+        unknown = np.isnan(self.decision.probability)
+        return np.where(unknown, np.nan, self.decision.type_probability[:, kind] * 100)
+
+    def precipitation_quantile(self, level: float) -> FloatArray:
+        """Mm in the hour before that are not exceeded with a probability of `level`, dry hours counted in.
+
+        The model gives quantiles of the amount of a wet hour. They are taken where the rest of `level` lies
+        above the chance of a dry hour, interpolated from 0; above the highest one they stay there.
+        """
+        chances = self.decision.type_probability
+        wet = 1.0 - chances[:, weather_code.NONE]
+        known = np.isfinite(wet) & np.isfinite(self.outputs["precipitation"]).all(axis=1)
+        inner = np.where(known & (wet > 0), (level - (1.0 - wet)) / np.where(wet > 0, wet, 1.0), 0.0)
+        levels = np.array([0.0, *self.levels["precipitation"]])
+        amounts = np.pad(np.maximum(self.outputs["precipitation"], 0.0), ((0, 0), (1, 0)))
+        above = np.clip(np.searchsorted(levels, inner), 1, len(levels) - 1)
+        share = np.clip((inner - levels[above - 1]) / (levels[above] - levels[above - 1]), 0.0, 1.0)
+        row = np.arange(len(amounts))
+        low, high = amounts[row, above - 1], amounts[row, above]
+        return np.where(known, np.where(inner > 0, low + share * (high - low), 0.0), np.nan)

@@ -13,6 +13,7 @@ from weatherapp.core.arrays import BoolArray, FloatArray
 
 HOURS_PER_YEAR = 24 * 365.2425
 RISE_ALTITUDE = -0.833  # degrees: refraction at the horizon and half the sun's disc
+SAMPLES = 12  # of a period, where the time that the sun is up is counted
 
 
 def year_angle(hour: npt.ArrayLike) -> FloatArray:
@@ -136,8 +137,47 @@ class SunTimes:
     always_up: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SunDays:
+    """Solar days. Each array is (day,), in hours since 1970; sunrise and sunset are NaN where there is none.
+
+    `always_up` is true where the sun does not set, and false also where it does not rise.
+    """
+
+    noon: FloatArray
+    sunrise: FloatArray
+    sunset: FloatArray
+    always_up: BoolArray
+
+
+def sun_days(middle: npt.ArrayLike, latitude: float, longitude: float) -> SunDays:
+    """Sunrise, solar noon and sunset of the solar days whose noon is nearest to given times.
+
+    Args:
+        middle: (day,) hours since 1970-01-01T00Z, such as noon by the clock.
+        latitude: degrees north.
+        longitude: degrees east.
+
+    Returns:
+        Upper limb on a flat horizon with standard refraction.
+
+    Source: the hour angle at an altitude of −0.833°, with Spencer's (1971) declination and equation of time.
+    """
+    wanted = np.asarray(middle, dtype=np.float64)
+    mean_noon = 12 - longitude / 15
+    mean_noon = mean_noon + 24 * np.round((wanted - mean_noon) / 24)
+    noon = mean_noon - equation_of_time(mean_noon) * 12 / np.pi
+    phi, delta = np.deg2rad(latitude), declination(noon)
+    altitude = np.sin(np.deg2rad(RISE_ALTITUDE)) - np.sin(phi) * np.sin(delta)
+    # At a pole cos(phi) is 0: the sign of the numerator alone says whether the sun is up.
+    cosine = altitude / np.maximum(np.cos(phi) * np.cos(delta), 1e-12)
+    turns = np.abs(cosine) <= 1
+    half_day = np.where(turns, np.arccos(np.clip(cosine, -1, 1)) * 12 / np.pi, np.nan)
+    return SunDays(noon, noon - half_day, noon + half_day, np.asarray(cosine < -1))
+
+
 def sunrise_sunset(day: date, latitude: float, longitude: float) -> SunTimes:
-    """Sunrise, solar noon and sunset of the solar day whose noon is nearest to local noon of `day`.
+    """Sunrise, solar noon and sunset of one day.
 
     Args:
         day: calendar day at the place.
@@ -145,20 +185,33 @@ def sunrise_sunset(day: date, latitude: float, longitude: float) -> SunTimes:
         longitude: degrees east.
 
     Returns:
-        Aware UTC times. Upper limb on a flat horizon with standard refraction.
-
-    Source: the hour angle at an altitude of −0.833°, with Spencer's (1971) declination and equation of time.
+        As `sun_days` for local mean noon of that day; aware UTC times.
     """
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     start = midnight.timestamp() / 3600
-    noon_hour = start + 12 - longitude / 15
-    noon_hour -= float(equation_of_time(noon_hour)) * 12 / np.pi
-    phi, delta = np.deg2rad(latitude), float(declination(noon_hour))
-    altitude = np.sin(np.deg2rad(RISE_ALTITUDE)) - np.sin(phi) * np.sin(delta)
-    # At a pole cos(phi) is 0: the sign of the numerator alone says whether the sun is up.
-    cosine = altitude / max(np.cos(phi) * np.cos(delta), 1e-12)
-    noon = midnight + timedelta(hours=noon_hour - start)
-    if abs(cosine) > 1:
-        return SunTimes(noon=noon, sunrise=None, sunset=None, always_up=bool(cosine < 0))
-    half_day = timedelta(hours=float(np.arccos(cosine)) * 12 / np.pi)
+    days = sun_days(np.array([start + 12 - longitude / 15]), latitude, longitude)
+    noon = midnight + timedelta(hours=float(days.noon[0]) - start)
+    if np.isnan(days.sunrise[0]):
+        return SunTimes(noon=noon, sunrise=None, sunset=None, always_up=bool(days.always_up[0]))
+    half_day = timedelta(hours=float(days.sunset[0] - days.noon[0]))
     return SunTimes(noon=noon, sunrise=noon - half_day, sunset=noon + half_day, always_up=False)
+
+
+def seconds_above(
+    end: npt.ArrayLike, hours: float, latitude: float, longitude: float, altitude: float
+) -> FloatArray:
+    """How long the sun stands higher than an altitude.
+
+    Args:
+        end: (period,) hours since 1970-01-01T00Z at which each period ends.
+        hours: length of a period.
+        latitude: degrees north.
+        longitude: degrees east.
+        altitude: degrees above the horizon.
+
+    Returns:
+        (period,) seconds, in steps of a twelfth of the period.
+    """
+    middles = np.asarray(end, dtype=np.float64)[:, None] - hours * (np.arange(SAMPLES) + 0.5) / SAMPLES
+    above = cos_solar_zenith(middles, latitude, longitude) > np.sin(np.deg2rad(altitude))
+    return np.asarray(above.mean(axis=1) * hours * 3600)

@@ -19,9 +19,9 @@ TYPE_NAMES = ("none", "rain", "snow", "freezing_rain")
 WET_PROBABILITY = 0.4
 LEAST_AMOUNT = 0.1  # mm: what gauges resolve, and what is still above zero in inches
 SNOW_ENDS = 4.0  # °C, 2 m: above it falling snow has melted
-MIXED_ENDS = 5.0  # °C
 RAIN_ENDS = -4.0  # °C: below it liquid drops freeze or are snow
 FREEZING = 0.0  # °C
+ROUNDING = 1e-9  # so that 1.0 K between two rounded temperatures is not more than 1 K
 
 # mm in the hour between slight, moderate and heavy: WMO-No. 8 (2018), volume I, annex to chapter 14.
 RAIN_STEPS = (2.5, 10.0)
@@ -39,9 +39,9 @@ class Decision:
     """What an hour is said to be; every array is (hour,), NaN (or −1 for integers) where nothing is known.
 
     Attributes:
-        probability: of any precipitation, 0..1.
+        probability: of any precipitation, 0..1, whole hundredths.
         type: index into TYPE_NAMES; −1 unknown. Sleet above freezing counts as the likelier of rain and snow.
-        amount: mm in the hour; above 0 exactly when `type` is not none.
+        amount: mm in the hour, whole hundredths; above 0 exactly when `type` is not none.
         code: WMO code 4677 as Open-Meteo uses it; −1 unknown.
         type_probability: (hour, 4) in the order of the contract's classes, after the temperature limits.
     """
@@ -62,7 +62,7 @@ def decide(
     cloud_cover: FloatArray,
     lowest_ceiling_probability: FloatArray,
 ) -> Decision:
-    """Decide every hour.
+    """Decide every hour, on the numbers as replies write them: a reader can check it with what is written.
 
     Args:
         type_probability: (hour, 4) of none, rain, snow, mixed or freezing; sums to 1.
@@ -73,27 +73,35 @@ def decide(
         lowest_ceiling_probability: (hour,) of a ceiling in the lowest class.
 
     Returns:
-        The decision; hours with a NaN among probabilities, temperature or cloud cover are unknown.
+        The decision; hours without probabilities or temperature are unknown, and so is the code of a dry hour
+        without cloud cover.
     """
-    chances = possible_types(type_probability, temperature)
-    probability = 1.0 - chances[:, NONE]
-    known = np.isfinite(probability) & np.isfinite(temperature) & np.isfinite(cloud_cover)
-    wet = known & (probability >= WET_PROBABILITY) & np.isfinite(wet_amount)
-    kind = np.where(wet, _kind(chances, temperature), NONE)
-    amount = np.where(wet, np.maximum(wet_amount, LEAST_AMOUNT), 0.0)
-    fog = (lowest_ceiling_probability >= FOG_PROBABILITY) & (temperature - dew_point <= FOG_SPREAD)
-    code = np.where(wet, _wet_code(kind, amount, cloud_cover), _dry_code(cloud_cover, fog, temperature))
+    celsius, dew = np.round(temperature, 1), np.round(dew_point, 1)
+    cover, fallen = np.round(cloud_cover, 2), np.round(wet_amount, 2)
+    chances = possible_types(type_probability, celsius)
+    probability = np.round(np.clip(1.0 - chances[:, NONE], 0.0, 1.0), 2)
+    likely = probability >= WET_PROBABILITY
+    known = np.isfinite(probability) & np.isfinite(celsius) & (np.isfinite(fallen) | ~likely)
+    wet = known & likely
+    kind = np.where(wet, np.argmax(np.nan_to_num(chances[:, RAIN:]), axis=1) + RAIN, NONE)
+    amount = np.where(wet, np.maximum(fallen, LEAST_AMOUNT), 0.0)
+    fog = (lowest_ceiling_probability >= FOG_PROBABILITY) & (celsius - dew <= FOG_SPREAD + ROUNDING)
+    code = np.where(wet, _wet_code(kind, amount, cover), _dry_code(cover, fog, celsius))
+    # A wet code needs no sky, a dry one does.
+    coded = known & (wet | fog | np.isfinite(cover))
     return Decision(
-        probability=np.where(known, np.clip(probability, 0.0, 1.0), np.nan),
+        probability=np.where(known, probability, np.nan),
         type=np.where(known, kind, -1),
         amount=np.where(known, amount, np.nan),
-        code=np.where(known, code, -1),
+        code=np.where(coded, code, -1),
         type_probability=chances,
     )
 
 
 def possible_types(type_probability: FloatArray, temperature: FloatArray) -> FloatArray:
     """Move the probability of what the temperature rules out to what it would be instead.
+
+    Sleet has no code of its own here: above freezing it counts as the likelier of its parts.
 
     Args:
         type_probability: (hour, 4).
@@ -103,8 +111,11 @@ def possible_types(type_probability: FloatArray, temperature: FloatArray) -> Flo
         (hour, 4), same sums.
     """
     chances = np.array(type_probability, dtype=np.float64)
+    snowy = chances[:, SNOW] > chances[:, RAIN]
+    thawing = temperature > FREEZING
     _move(chances, SNOW, RAIN, temperature > SNOW_ENDS)
-    _move(chances, MIXED, RAIN, temperature > MIXED_ENDS)
+    _move(chances, MIXED, SNOW, thawing & snowy & (temperature <= SNOW_ENDS))
+    _move(chances, MIXED, RAIN, thawing)
     _move(chances, RAIN, MIXED, temperature < FREEZING)
     _move(chances, MIXED, SNOW, temperature < RAIN_ENDS)
     return chances
@@ -137,14 +148,6 @@ def ceiling_height(probability: FloatArray, thresholds: tuple[float, ...]) -> Fl
 def _move(chances: FloatArray, source: int, target: int, where: BoolArray) -> None:
     chances[where, target] += chances[where, source]
     chances[where, source] = 0.0
-
-
-def _kind(chances: FloatArray, temperature: FloatArray) -> IntArray:
-    falling = np.nan_to_num(chances[:, RAIN:], nan=0.0)
-    likeliest = np.argmax(falling, axis=1) + RAIN
-    # Sleet has no code of its own here: above freezing it is called after the likelier of its parts.
-    part = np.where(falling[:, 1] > falling[:, 0], SNOW, RAIN)
-    return np.asarray(np.where((likeliest == MIXED) & (temperature > FREEZING), part, likeliest))
 
 
 def _step(values: FloatArray, steps: tuple[float, ...]) -> IntArray:

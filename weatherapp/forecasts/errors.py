@@ -30,5 +30,13 @@ class QueryInvalid(ForecastError):
     """A parameter of a request is not what the API accepts."""
 
 
+class TooManyRequests(ForecastError):
+    """A client asks more often than it may; `wait` says for how many seconds it should be silent."""
+
+    def __init__(self, reason: str, wait: int) -> None:
+        super().__init__(reason)
+        self.headers: Mapping[str, str] = MappingProxyType({"Retry-After": str(wait)})
+
+
 class CellUnknown(ForecastError):
     """A name is not that of a cell, or no station is near the cell."""

@@ -138,6 +138,7 @@ FORECAST_RESPONSES = {
     413: _refused("The body is larger than 128 kB."),
     503: _refused("No run is stored yet; `Retry-After` says when to ask again."),
 }
+POSTED_RESPONSES = FORECAST_RESPONSES
 CELL_RESPONSES = {
     200: CellSerializer,
     304: OpenApiResponse(description="The tag in `If-None-Match` still holds."),

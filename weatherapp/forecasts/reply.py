@@ -7,7 +7,7 @@ from typing import Literal
 from weatherapp.core.arrays import FloatArray, IntArray
 from weatherapp.core.units import Unit
 
-SectionName = Literal["current", "current_weather", "hourly", "daily"]
+SectionName = Literal["current", "current_weather", "minutely_15", "hourly", "daily"]
 
 
 @dataclass(frozen=True, slots=True)

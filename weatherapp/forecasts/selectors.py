@@ -51,6 +51,18 @@ def run_ending(before: datetime) -> ForecastRun | None:
     return stored.select_related("release").first()
 
 
+def run_of_release(version: str) -> ForecastRun | None:
+    """The newest stored run that was made with a release; None without one."""
+    stored = ForecastRun.objects.filter(state=ForecastRun.State.STORED, release__version=version)
+    return stored.select_related("release").first()
+
+
+def served_releases() -> list[str]:
+    """Versions of the releases that stored runs were made with, newest first."""
+    stored = ForecastRun.objects.filter(state=ForecastRun.State.STORED)
+    return list(dict.fromkeys(stored.values_list("release__version", flat=True)))
+
+
 def run_age(run: ForecastRun, now: datetime | None = None) -> timedelta:
     """How long ago a run's init time was: what an answer that comes from it says of itself."""
     return (now or timezone.now()) - run.init_time

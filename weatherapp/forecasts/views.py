@@ -1,11 +1,14 @@
 """The public forecast API."""
 
 import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
@@ -16,14 +19,24 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from weatherapp.core.errors import NothingNear
-from weatherapp.forecasts import caching, cells, reference, replies, selectors, store
-from weatherapp.forecasts.errors import NoCurrentRun, QueryInvalid
-from weatherapp.forecasts.models import ForecastRun
+from weatherapp.forecasts import answers, caching, cells, limits, reference, replies, selectors, store
+from weatherapp.forecasts.errors import NoCurrentRun, QueryInvalid, TooManyRequests
+from weatherapp.forecasts.formats import csv, flatbuffers
+from weatherapp.forecasts.formats import json as json_format
 from weatherapp.forecasts.query import Query, parse_query, split_lists
+from weatherapp.forecasts.reply import PlaceReply
+
+Pairs = list[tuple[str, Any]]
 
 BODY_LIMIT = 128 * 1024
+FIELDS = 20_000  # of a form: clients repeat keys for each of 1,000 places
 NAMED_PLACES = 10  # with more, the header that names the stations would grow too long
-JSON = "application/json; charset=utf-8"
+JSON = json_format.CONTENT_TYPE
+WRITERS: dict[str, tuple[Callable[[Sequence[PlaceReply]], bytes], str]] = {
+    "json": (json_format.write_json, json_format.CONTENT_TYPE),
+    "csv": (csv.write_csv, csv.CONTENT_TYPE),
+    "flatbuffers": (flatbuffers.write_flatbuffers, flatbuffers.CONTENT_TYPE),
+}
 
 
 class AnyAccept(DefaultContentNegotiation):
@@ -52,23 +65,33 @@ class Forecast(APIView):
         responses=reference.FORECAST_RESPONSES,
     )
     def get(self, request: Request) -> HttpResponse:
-        """Forecast one or more places, hour by hour.
+        """Forecast one or more places: now, by hours, by days.
 
-        One place gives an object, several give a list. Hours past the model's horizon, and hours before the
-        current run began, are null. The body has `"replay": true` while the forecast is made from replayed
-        observations of a past year.
+        One place gives an object, several give a list. Hours past the model's horizon are null. The body has
+        `"replay": true` while the forecast is made from replayed observations of a past year.
         """
-        return _forecast(request, split_lists((name, request.GET.getlist(name)) for name in request.GET))
+        limits.check_rate(request)
+        asked = str(request.META.get("QUERY_STRING", ""))
+        return _forecast(request, _parsed(asked), asked)
 
     @extend_schema(
         operation_id="forecast_post",
         tags=["forecast"],
         request=dict.fromkeys(reference.BODY_TYPES, reference.FORECAST_BODY),
-        responses=reference.FORECAST_RESPONSES,
+        responses=reference.POSTED_RESPONSES,
     )
     def post(self, request: Request) -> HttpResponse:
         """The same with the parameters in a form or a JSON object of at most 128 kB."""
-        return _forecast(request, split_lists(_body(request).items()))
+        limits.check_rate(request)
+        asked = str(request.META.get("QUERY_STRING", ""))
+        body = _body(request)
+        named = {name for name, _ in body}
+        pairs = [pair for pair in _pairs(asked) if pair[0] not in named] + body
+        return _forecast(request, parse_query(split_lists(pairs)), repr(pairs))
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+        """Let a page of any origin ask."""
+        return HttpResponse(status=204)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer with this grammar's own error body."""
@@ -76,10 +99,10 @@ class Forecast(APIView):
             return _refusal(400, str(exc))
         if isinstance(exc, NoCurrentRun):
             return _refusal(503, str(exc), dict(exc.headers))
-        if isinstance(exc, BodyTooLarge):
-            return _refusal(413, str(exc.detail))
+        if isinstance(exc, TooManyRequests):
+            return _refusal(429, str(exc), dict(exc.headers))
         if isinstance(exc, exceptions.APIException):
-            return _refusal(exc.status_code, str(exc.detail))
+            return _refusal(exc.status_code, str(exc.detail), _allow(self, exc))
         raise exc
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -90,6 +113,7 @@ class Forecast(APIView):
         if request.method == "OPTIONS":
             final["Access-Control-Allow-Methods"] = "GET, POST, HEAD, OPTIONS"
             final["Access-Control-Allow-Headers"] = "*"
+            final["Access-Control-Max-Age"] = "86400"
         return final
 
 
@@ -120,7 +144,7 @@ class CellInputs(APIView):
             body = cells.inputs_body(store.open_run(str(run.folder)), named, replay=run.replay)
             response = HttpResponse(body, content_type=JSON)
         response["Access-Control-Allow-Origin"] = "*"
-        return caching.describe(caching.stamp(response, run, etag, now), run)
+        return caching.describe(caching.stamp(response, run, etag, now), run, now)
 
 
 class BodyTooLarge(exceptions.APIException):
@@ -130,35 +154,37 @@ class BodyTooLarge(exceptions.APIException):
     default_code = "body-too-large"
 
 
-def _forecast(request: Request, parameters: dict[str, list[str]]) -> HttpResponse:
-    query = parse_query(parameters)
+class BodyNotRead(exceptions.APIException):
+    """A body of a type that is not read."""
+
+    status_code = 415
+    default_code = "body-type-not-read"
+
+
+def _forecast(request: Request, query: Query, asked: str) -> HttpResponse:
     now = timezone.now()
-    run = selectors.current_run()
-    if query.model not in {"best_match", run.release.version}:
-        raise QueryInvalid(
-            f"Parameter 'models' is {query.model[:60]!r}; allowed: best_match, {run.release.version}."
-        )
-    etag = _etag(run, parameters, now)
-    if request.method in {"GET", "HEAD"} and caching.is_fresh(request, etag):
+    sources = answers.find_sources(query)
+    modified = caching.modified_at(sources.runs, now)
+    # A series starts at a local midnight or at the current hour, which is a quarter of an hour everywhere.
+    etag = caching.tag(sources.key, asked, str(int(now.timestamp()) // caching.QUARTER), weak=True)
+    if request.method in {"GET", "HEAD"} and caching.is_fresh(request, etag, modified):
         response = HttpResponse(status=304)
     else:
-        response = _answers(query, run, now)
-    return caching.describe(caching.stamp(response, run, etag, now), run)
+        response = _written(query, sources, now)
+    about_now = bool(query.current or query.current_weather or query.minutely_15)
+    newest = sources.runs[0]
+    caching.stamp(response, newest, etag, now, modified=modified, moment=about_now)
+    response["Vary"] = "Accept-Encoding"
+    return caching.describe(response, newest, now)
 
 
-def _answers(query: Query, run: ForecastRun, now: datetime) -> HttpResponse:
-    stored = store.open_run(str(run.folder))
-    answers = [
-        replies.answer(stored, query, place, index=index, now=now, replay=run.replay)
-        for index, place in enumerate(query.places)
-    ]
-    bodies = [answer.body for answer in answers]
-    content = json.dumps(
-        bodies if len(bodies) > 1 else bodies[0], ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    )
-    response = HttpResponse(content, content_type=JSON)
-    if len(answers) <= NAMED_PLACES:
-        response["X-Skyfold-Stations"] = " | ".join(_stations(stored, answer) for answer in answers)
+def _written(query: Query, sources: answers.Sources, now: datetime) -> HttpResponse:
+    made = answers.make_answers(query, sources, replies.plan(query, now))
+    write, content_type = WRITERS[query.format]
+    response = HttpResponse(write([answer.reply for answer in made]), content_type=content_type)
+    if len(made) <= NAMED_PLACES:
+        stored = store.open_run(str(sources.runs[0].folder))
+        response["X-Skyfold-Stations"] = " | ".join(_stations(stored, answer) for answer in made)
     return response
 
 
@@ -170,22 +196,28 @@ def _stations(stored: store.StoredRun, answer: replies.Answer) -> str:
     )
 
 
-def _etag(run: ForecastRun, parameters: dict[str, list[str]], now: datetime) -> str:
-    # The series starts at a local midnight or at the current hour, which is a quarter of an hour everywhere.
-    quarter = str(int(now.timestamp()) // 900)
-    asked = json.dumps(parameters, sort_keys=True)
-    return caching.tag(str(run.folder), asked, quarter, weak=True)
+@lru_cache(maxsize=1024)
+def _parsed(asked: str) -> Query:
+    """Clients ask the same again and again; a query depends on nothing but its text."""
+    return parse_query(split_lists(_pairs(asked)))
 
 
-def _body(request: Request) -> dict[str, Any]:
-    if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_LIMIT:
-        raise BodyTooLarge(
-            f"The body has more than {BODY_LIMIT // 1024} kB. Ask for fewer places in one request."
-        )
-    raw = request._request.body  # noqa: SLF001  (DRF's parsers would answer a malformed body in another shape)
-    if "json" not in (request.content_type or ""):
-        form = QueryDict(raw)
-        return {name: form.getlist(name) for name in form}
+def _pairs(asked: str) -> Pairs:
+    try:
+        return list(parse_qsl(asked, keep_blank_values=True, max_num_fields=FIELDS))
+    except ValueError as error:
+        raise QueryInvalid(
+            f"More than {FIELDS} parameters were given. Separate values by commas instead of repeating a key."
+        ) from error
+
+
+def _body(request: Request) -> Pairs:
+    raw = _raw(request._request)  # noqa: SLF001  (DRF's parsers would answer a malformed body in another shape)
+    content_type = (request.content_type or "").lower()
+    if "json" not in content_type:
+        if content_type.startswith("multipart/"):
+            raise BodyNotRead(f"Bodies of {content_type[:40]} are not read. Send a form or JSON.")
+        return _pairs(raw.decode("utf-8", "replace"))
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -194,7 +226,20 @@ def _body(request: Request) -> dict[str, Any]:
         ) from error
     if not isinstance(body, dict):
         raise QueryInvalid("The body must be one JSON object with the parameters as its keys.")
-    return body
+    return list(body.items())
+
+
+def _raw(request: HttpRequest) -> bytes:
+    length = str(request.META.get("CONTENT_LENGTH") or 0)
+    if not length.isdigit() or int(length[:12]) > BODY_LIMIT:
+        raise BodyTooLarge(
+            f"The body has more than {BODY_LIMIT // 1024} kB. Ask for fewer places in one request."
+        )
+    return request.body
+
+
+def _allow(view: APIView, error: exceptions.APIException) -> dict[str, str]:
+    return {"Allow": ", ".join(view.allowed_methods)} if error.status_code == 405 else {}
 
 
 def _refusal(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:

@@ -68,7 +68,7 @@ def test_places_pair_up_with_their_elevations_and_zones():
         ({"latitude": "1,2"}, "same number of elements; 2 and 1"),
         ({"elevation": "1,2"}, "'elevation' has 2 values for 1 places"),
         ({"elevation": "1e9"}, "'elevation' has 1000000000.0; allowed"),
-        ({"hourly": "temperature_2m,luck"}, "Unknown hourly variable 'luck'; allowed: cloud_base"),
+        ({"hourly": "temperature_2m,luck"}, "Unknown hourly variable 'luck'. Values are known of: apparent_t"),
         ({"timezone": "Mars/Olympus"}, "Invalid timezone 'Mars/Olympus'"),
         ({"timezone": "../etc/passwd"}, "Invalid timezone"),
         ({"timezone": "GMT,GMT"}, "'timezone' has 2 values"),
@@ -79,9 +79,8 @@ def test_places_pair_up_with_their_elevations_and_zones():
         ({"temperature_unit": "kelvin"}, "'temperature_unit' is 'kelvin'; allowed: celsius, fahrenheit"),
         ({"windspeed_unit": "mach"}, "'windspeed_unit' is 'mach'; allowed: kmh, ms, mph, kn"),
         ({"timeformat": "stardate"}, "'timeformat' is"),
-        ({"format": "csv"}, "'format' is 'csv'; allowed: json"),
-        ({"daily": "weather_code"}, "'daily' is not served"),
-        ({"current_weather": "true"}, "'current_weather' is not served"),
+        ({"format": "xlsx"}, "'format' is 'xlsx'; allowed: json, csv, flatbuffers"),
+        ({"current_weather": "maybe"}, "'current_weather' is 'maybe'; allowed: true, false"),
         ({"cell_selection": "moon"}, "'cell_selection' is 'moon'; allowed: land, sea, nearest"),
         (
             {"latitude": ",".join(["1"] * 1001), "longitude": ",".join(["1"] * 1001)},
@@ -94,8 +93,10 @@ def test_bad_values_are_named_with_what_is_allowed(given_values, reason):
         parse(**given_values)
 
 
-def test_switched_off_parameters_that_are_not_served_pass():
-    assert parse(current_weather="false").places
+def test_the_legacy_block_is_a_switch():
+    assert parse(current_weather="True").current_weather
+    assert not parse(current_weather="false").current_weather
+    assert not parse().current_weather
 
 
 @given(
