@@ -95,6 +95,11 @@ def weather_windows(contract: Contract, count: int = 40) -> Windows:
     clock = np.stack([np.sin(year), np.cos(year), np.sin(day), np.cos(day)], axis=1)
     history = np.stack(columns, axis=-1) * mask
     inputs = {"history": history, "history_mask": mask, "site": site, "clock": clock}
+    if contract.has_guidance:
+        known = np.ones((count, *contract.input("guidance").shape[1:]), np.float32)
+        known[::4], known[1::4, 30:] = 0, 0
+        drift = rng.normal(0, 0.3, known.shape).cumsum(axis=1)
+        inputs |= {"guidance": (history[:, -1:, :7] + drift) * known, "guidance_mask": known}
     return Windows(
         inputs={name: np.asarray(array, np.float32) for name, array in inputs.items()},
         targets={},

@@ -1,7 +1,8 @@
 """A real TFLite model of a contract's shape, written without TensorFlow in milliseconds.
 
 Each output is a linear map of the row of the history that has the same
-index (the day before yesterday), plus linear maps of site and clock; probabilities go through softmax.
+index (the day before yesterday), plus linear maps of site and clock, and of the lead's guidance where the
+contract has it; probabilities go through softmax.
 """
 
 import flatbuffers
@@ -30,6 +31,12 @@ def _output(graph, contract, out: Output, rows, inputs, rng, offset) -> int:
     shape = (1, contract.lead_hours, out.width)
     bias = np.linspace(-1, 1, out.width) * (0.02 if out.name == "cloud_cover" else 1.0) + offset
     value = graph.fully_connected(rows, _history_weights(contract, out, rng), bias, shape)
+    if contract.has_guidance:
+        known = [inputs["guidance"], inputs["guidance_mask"]]
+        known = graph.operator("MUL", known, contract.input("guidance").shape)
+        weights = _small_weights(contract, "guidance", out, rng)
+        part = graph.fully_connected(known, weights, np.zeros(out.width), shape)
+        value = graph.operator("ADD", [value, part], shape, schema.AddOptionsT())
     for name in ("site", "clock"):
         weights = _small_weights(contract, name, out, rng)
         part = graph.fully_connected(inputs[name], weights, np.zeros(out.width), (1, out.width))

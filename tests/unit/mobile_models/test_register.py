@@ -7,7 +7,9 @@ import pytest
 from mobile_models import services, storage
 from mobile_models.errors import BundleRefused, StorageFailed
 from mobile_models.models import Bundle
+from mobile_models.selectors import served_contracts
 from packager.bundle import wire_size
+from packager.contract import contract_with_guidance
 from tests.factories import build_bundle, short_contract, swap_artifact
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +75,21 @@ def test_a_bundle_of_a_contract_that_is_not_served_is_refused(tmp_path, store):
     with pytest.raises(BundleRefused, match=r"this server serves inputs for skyfold-point 1"):
         services.register_bundle(path=path)
     assert nothing_stored(store)
+
+
+def test_a_bundle_of_the_contract_with_guidance_is_registered(tmp_path):
+    path = build_bundle(tmp_path / "guided.zip", contract=contract_with_guidance())
+    bundle = services.register_bundle(path=path)
+    assert bundle.contract == {
+        "name": "skyfold-point", "version": 2, "sha256": contract_with_guidance().digest
+    }  # fmt: skip
+
+
+def test_the_models_are_listed_with_every_contract_that_is_served(client):
+    (model,) = client.get("/v1/models").json()["models"]
+    assert [contract["version"] for contract in model["contracts"]] == [1, 2]
+    assert model["contract"] == model["contracts"][0]
+    assert {contract["sha256"] for contract in model["contracts"]} == set(served_contracts())
 
 
 def test_a_file_that_is_gone_is_refused(tmp_path, store):

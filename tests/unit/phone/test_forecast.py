@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from packager.bundle import open_bundle
+from packager.contract import contract_with_guidance
 from packager.runtimes import open_runtime
 from packager.verify.golden import decode_golden
 from phone.bundle import read_bundle
@@ -14,6 +15,7 @@ from phone.errors import BundleRefused, ForecastImpossible, ServerRefused
 from phone.forecast import SHOWN, cell_name, forecast, tensors
 from phone.model import Model, decode_inputs, replay_golden
 from phone.transport import Deadline, Server
+from tests.factories import build_bundle
 from weatherapp.core.blend import blend_outputs, plan_blend
 from weatherapp.core.hourly import Hours
 
@@ -116,6 +118,65 @@ def test_inputs_for_another_contract_are_refused(bundle, inputs):
     inputs["contract"]["sha256"] = "0" * 64
     with pytest.raises(ForecastImpossible, match="installed model takes"):
         forecast(bundle, inputs, *PLACE, None)
+
+
+@pytest.fixture(scope="module")
+def guided(tmp_path_factory):
+    """The bundle of a model that takes guidance."""
+    path = build_bundle(tmp_path_factory.mktemp("guided") / "0.zip", contract=contract_with_guidance())
+    return read_bundle(path.read_bytes())
+
+
+def give_guidance(inputs, warmer):
+    for station in inputs["stations"]:
+        rows = np.full((48, 7), 1.0)
+        rows[:, 0] = 20.0 + warmer
+        rows = rows.astype(object)
+        rows[40:, 0] = None
+        station["guidance"] = rows.tolist()
+
+
+def test_guidance_is_fed_to_a_model_that_takes_it(guided, inputs):
+    inputs["contract"] = dict(guided.manifest["contract"])
+    give_guidance(inputs, 0.0)
+    made = tensors(inputs["stations"], guided.contract)
+    assert made["guidance"].shape == made["guidance_mask"].shape == (3, 48, 7)
+    assert (made["guidance"][:, 40:, 0] == 0).all()
+    assert made["guidance_mask"][:, :40].all()
+    assert not made["guidance_mask"][:, 40:, 0].any()
+    first = forecast(guided, inputs, *PLACE, None)
+    give_guidance(inputs, 30.0)
+    second = forecast(guided, inputs, *PLACE, None)
+    changed = np.abs(second.values["temperature_2m"] - first.values["temperature_2m"]) > 1e-6
+    assert changed[:40].all()
+    assert not changed[40:].any()
+
+
+def test_a_model_with_guidance_forecasts_from_a_reply_without_any(guided, bundle, inputs):
+    """The server runs another generation, or its guidance is down."""
+    inputs["fits"] = [bundle.manifest["contract"]["sha256"], guided.manifest["contract"]["sha256"]]
+    made = tensors(inputs["stations"], guided.contract)
+    assert not made["guidance"].any()
+    assert not made["guidance_mask"].any()
+    assert np.isfinite(forecast(guided, inputs, *PLACE, None).values["temperature_2m"]).all()
+
+
+def test_a_model_without_guidance_forecasts_from_a_reply_that_has_it(guided, bundle, inputs):
+    plain = forecast(bundle, inputs, *PLACE, None)
+    give_guidance(inputs, 5.0)
+    inputs["fits"] = [inputs["contract"]["sha256"], guided.manifest["contract"]["sha256"]]
+    inputs["contract"] = dict(guided.manifest["contract"])
+    made = forecast(bundle, inputs, *PLACE, None)
+    np.testing.assert_array_equal(made.values["temperature_2m"], plain.values["temperature_2m"])
+
+
+def test_guidance_of_another_shape_is_refused(guided, inputs):
+    inputs["contract"] = dict(guided.manifest["contract"])
+    give_guidance(inputs, 0.0)
+    for station in inputs["stations"]:
+        station["guidance"].pop()
+    with pytest.raises(ForecastImpossible, match=r"\(\d, 47, 7\)"):
+        forecast(guided, inputs, *PLACE, None)
 
 
 @pytest.mark.parametrize(

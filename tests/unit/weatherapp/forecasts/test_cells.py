@@ -1,10 +1,13 @@
+import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from packager.contract import contract_with_guidance, parse_contract, reference_contract
 from tests.weather import make_run
 from weatherapp.core.blend import REACH_KM, great_circle_km
 from weatherapp.forecasts.cells import Cell, inputs_body, parse_cell, stations_for
@@ -64,6 +67,42 @@ def test_the_body_has_the_stations_around_the_cell_with_null_where_missing():
     assert np.shape(station["history"]) == (48, 9)
     assert station["history"][0] == [21.3, 0, 0, 0, 0, 0, None, None, None]
     assert np.float32(station["clock"]).tolist() == np.float32([0.1, 0.2, 0.3, 0.4]).tolist()
+
+
+def body_of(run):
+    return json.loads(inputs_body(run, parse_cell("N41W088"), replay=False))
+
+
+@pytest.mark.django_db
+def test_guidance_is_in_the_body_when_the_run_has_it_with_null_where_missing():
+    plain = open_run(make_run().folder)
+    guidance = np.zeros((3, 48, 7), np.float32)
+    guidance[0, :, 0] = np.linspace(20, 25, 48)
+    mask = np.zeros_like(guidance)
+    mask[0, :40, 0] = 1
+    inputs = plain.inputs | {"guidance": guidance, "guidance_mask": mask}
+    body = body_of(replace(plain, contract=contract_with_guidance(), inputs=inputs))
+    chicago, champaign = body["stations"]
+    assert np.shape(chicago["guidance"]) == (48, 7)
+    assert chicago["guidance"][0] == [20.0, None, None, None, None, None, None]
+    assert chicago["guidance"][39][0] == pytest.approx(20 + 5 * 39 / 47, abs=1e-4)
+    assert chicago["guidance"][40] == [None] * 7
+    assert {value for row in champaign["guidance"] for value in row} == {None}
+    assert "guidance" not in body_of(plain)["stations"][0]
+
+
+@pytest.mark.django_db
+def test_the_body_names_the_contracts_that_its_inputs_fit():
+    plain = open_run(make_run().folder)
+    both = sorted([reference_contract().digest, contract_with_guidance().digest])
+    assert body_of(plain)["fits"] == both
+    guidance = {name: np.zeros((3, 48, 7), np.float32) for name in ("guidance", "guidance_mask")}
+    guided = replace(plain, contract=contract_with_guidance(), inputs=plain.inputs | guidance)
+    assert body_of(guided)["fits"] == both
+    document = copy.deepcopy(dict(plain.contract.document))
+    document["inputs"][0]["channels"][0]["units"] = "K"
+    foreign = replace(plain, contract=parse_contract(document))
+    assert body_of(foreign)["fits"] == [foreign.contract.digest]
 
 
 @pytest.mark.django_db
