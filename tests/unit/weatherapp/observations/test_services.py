@@ -65,7 +65,7 @@ def test_float32_noise_is_not_stored():
 
 def test_ingest_reports_what_was_rejected():
     report = services.ingest(feed=FixedFeed(batch(99.0)), now=NOW)
-    assert (report.stations, report.reports, report.rejected) == (1, 2, {"temperature out of range": 2})
+    assert (report.stations, report.reports, report.rejected) == (1, 2, {"physical_limits": 2})
     assert set(Observation.objects.values_list("temperature", flat=True)) == {None}
 
 
