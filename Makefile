@@ -36,9 +36,19 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
+# What the tests of other people's clients need: a version that cannot live beside the newer one, and Node's packages.
+$(VENV)/.installed-clients: tests/clients/older.txt tests/clients/node/package.json $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/older-clients -r tests/clients/older.txt
+	@if command -v npm >/dev/null; then cd tests/clients/node && \
+		npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent || \
+		echo "npm could not install tests/clients/node: the test of npm's openmeteo is skipped."; \
+	else echo "npm is missing: the test of npm's openmeteo is skipped."; fi
+	@touch $@
+
 install: $(VENV)/.installed  ## make .venv with all that runs
 
-install-dev: $(VENV)/.installed-dev  ## the same with the tools of `make test` and `make check`
+install-dev: $(VENV)/.installed-clients  ## the same with the tools of `make test` and `make check`
 
 demo: install  ## train, fold, verify, release, forecast; then serve (SERVE=0: do not; PROFILE=full: train longer)
 	$(BIN)/python manage.py quickstart --profile $(PROFILE)
@@ -81,4 +91,5 @@ requirements: | $(BIN)/python  ## resolve the .in files into pins (UPGRADE=--upg
 
 clean:  ## remove caches and the virtual environment; var/ (database, models, runs) stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf tests/clients/node/node_modules
 	find $(PACKAGES) tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +

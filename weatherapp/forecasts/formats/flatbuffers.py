@@ -44,14 +44,14 @@ UNITS = {
 LATITUDE, LONGITUDE, ELEVATION, GENERATION_TIME, LOCATION, MODEL, OFFSET, ZONE, ABBREVIATION = range(9)
 SECTIONS = {"current": 9, "current_weather": 9, "daily": 10, "hourly": 11, "minutely_15": 12}
 TIME, TIME_END, INTERVAL, VARIABLES = range(4)
-VARIABLE, UNIT, VALUE, VALUES, VALUES_INT64, ALTITUDE, AGGREGATION, PRESSURE_LEVEL, DEPTH, DEPTH_TO = range(
-    10
-)
+VARIABLE, UNIT, VALUE, VALUES, VALUES_INT64 = range(5)
+ALTITUDE, AGGREGATION, PRESSURE_LEVEL, DEPTH, DEPTH_TO, _ENSEMBLE_MEMBER, PREVIOUS_DAY = range(5, 12)
 REPLY_FIELDS, SECTION_FIELDS, SERIES_FIELDS = 14, 4, 12
 
 _LEVEL = re.compile(r"_(\d+)hPa$")
 _HEIGHT = re.compile(r"_(\d+)m$")
 _DEPTH = re.compile(r"_(\d+)(?:_to_(\d+))?cm$")
+_EARLIER = re.compile(r"_previous_day(\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Described:
     pressure_level: int = 0
     depth: int = 0
     depth_to: int = 0
+    previous_day: int = 0
 
 
 def write_flatbuffers(replies: Sequence[PlaceReply]) -> bytes:
@@ -90,10 +91,12 @@ def describe(variable: str) -> Described:
     Returns:
         Its description; `Variable.undefined` where there are no exact words for it.
     """
-    base, _, ending = variable.rpartition("_")
+    earlier = _EARLIER.search(variable)
+    name = variable[: earlier.start()] if earlier else variable
+    base, _, ending = name.rpartition("_")
     aggregation = AGGREGATIONS.get(ending, Aggregation.none)
     if not aggregation:
-        base = variable
+        base = name
     level, height, depth = _LEVEL.search(base), _HEIGHT.search(base), _DEPTH.search(base)
     place = level or height or depth
     word = _variables().get(base[: place.start()] if place else base)
@@ -106,6 +109,7 @@ def describe(variable: str) -> Described:
         pressure_level=int(level[1]) if level else 0,
         depth=int(depth[1]) if depth else 0,
         depth_to=int(depth[2] or 0) if depth else 0,
+        previous_day=int(earlier[1]) if earlier else 0,
     )
 
 
@@ -185,4 +189,5 @@ def _series(builder: flatbuffers.Builder, column: Column, *, single: bool) -> in
     builder.PrependInt16Slot(PRESSURE_LEVEL, described.pressure_level, 0)
     builder.PrependInt16Slot(DEPTH, described.depth, 0)
     builder.PrependInt16Slot(DEPTH_TO, described.depth_to, 0)
+    builder.PrependInt16Slot(PREVIOUS_DAY, described.previous_day, 0)
     return int(builder.EndObject())

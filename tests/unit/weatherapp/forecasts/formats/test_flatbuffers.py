@@ -132,6 +132,7 @@ def test_a_section_without_hours_has_no_values():
         ("soil_temperature_18cm", Described(Variable.soil_temperature, depth=18)),
         ("soil_moisture_3_to_9cm", Described(Variable.soil_moisture, depth=3, depth_to=9)),
         ("temperature_2m_p90", Described(Variable.temperature, 2, Aggregation.p90)),
+        ("rain_previous_day2", Described(Variable.rain, previous_day=2)),
         # The schema knows neither a 5 % quantile nor a name that nobody has.
         ("temperature_2m_p05", Described()),
         ("mood", Described()),
