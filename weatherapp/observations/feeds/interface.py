@@ -1,7 +1,7 @@
 """What a feed is and what it gives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
@@ -92,6 +92,10 @@ class Batch:
             rejected=self.rejected,
             passed_over=self.passed_over,
         )
+
+    def counted(self, passed_over: Mapping[str, int]) -> Self:
+        """The same batch with these counts of reports that made no row."""
+        return replace(self, passed_over=passed_over)
 
 
 @dataclass(frozen=True)
