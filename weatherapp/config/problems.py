@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from mobile_models import errors as delivery
+from weatherapp.core import errors as core
 from weatherapp.forecasts import errors as forecasts
 from weatherapp.personal import errors as personal
 
@@ -32,7 +33,10 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     personal.NoForecastThere: (409, "no-forecast-there"),
     personal.BodyTooLarge: (413, "body-too-large"),
     personal.TooManyCalls: (429, "too-many-calls"),
+    forecasts.QueryInvalid: (400, "parameter-invalid"),
     forecasts.CellUnknown: (404, "unknown-cell"),
+    core.NothingNear: (422, "nothing-near"),
+    forecasts.TooManyRequests: (429, "too-many-requests"),
     forecasts.NoCurrentRun: (503, "no-forecast-yet"),
 }
 
@@ -48,7 +52,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     slug = "not-found" if isinstance(error, Http404) else "bad-request"
     if isinstance(error, exceptions.APIException):
         slug = error.default_code.replace("_", "-")
-    return problem(response.status_code, slug, _detail(response.data))
+    kept = {name: response[name] for name in ("Retry-After", "WWW-Authenticate") if name in response}
+    return problem(response.status_code, slug, _detail(response.data), kept)
 
 
 def problem(status: int, slug: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -14,5 +14,7 @@ urlpatterns = [
     path("docs/", SpectacularSwaggerView.as_view(url_name="openapi"), name="api-docs"),
     path("", include("weatherapp.web.urls")),
     path("v1/", include("weatherapp.forecasts.urls")),
+    path("", include("weatherapp.forecasts.metno.urls")),
+    path("v1/", include("weatherapp.personal.urls")),
     path("v1/", include("mobile_models.urls")),
 ]

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from weatherapp.core import thermo
 from weatherapp.core.arrays import FloatArray
 from weatherapp.core.hourly import Hours
 from weatherapp.forecasts.metno.symbols import symbol
@@ -24,7 +23,7 @@ DETAILS: dict[str, Callable[[Hours], FloatArray]] = {
     "air_pressure_at_sea_level": lambda hours: hours.pressure_msl,
     "air_temperature": lambda hours: hours.temperature,
     "cloud_area_fraction": lambda hours: hours.cloud_cover,
-    "relative_humidity": lambda hours: thermo.relative_humidity(hours.temperature, hours.dew_point),
+    "relative_humidity": lambda hours: hours.relative_humidity,
     "wind_from_direction": lambda hours: hours.wind_direction,
     "wind_speed": lambda hours: hours.wind_speed,
 }

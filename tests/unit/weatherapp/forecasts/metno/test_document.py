@@ -73,6 +73,16 @@ def test_the_last_steps_say_no_more_than_is_known():
     assert lengths[47] == []
 
 
+def test_instant_values_are_in_the_documents_units():
+    made, _ = write()
+    details = steps(made)[0]["data"]["instant"]["details"]
+    assert details["air_temperature"] == pytest.approx(20.1)
+    assert details["relative_humidity"] == pytest.approx(52.2, abs=0.5)
+    assert details["cloud_area_fraction"] == pytest.approx(50)
+    assert details["wind_from_direction"] == pytest.approx(90)
+    assert details["air_pressure_at_sea_level"] == pytest.approx(1013)
+
+
 def test_extremes_of_six_hours_are_those_of_its_hours():
     made, hours = write()
     details = steps(made)[0]["data"]["next_6_hours"]["details"]
