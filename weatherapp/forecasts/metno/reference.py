@@ -54,13 +54,13 @@ class LocationforecastSerializer(serializers.Serializer[None]):
     properties = PropertiesSerializer()
 
 
-def _number(name: str, description: str, example: float, **more: bool) -> OpenApiParameter:
+def _number(name: str, description: str, example: float, *, required: bool = False) -> OpenApiParameter:
     return OpenApiParameter(
         name,
         type=OpenApiTypes.DOUBLE,
         description=description,
         examples=[OpenApiExample(str(example), value=example)],
-        **more,
+        required=required,
     )
 
 

@@ -40,8 +40,8 @@ class Locationforecast(APIView):
     def get(self, request: Request, form: str) -> HttpResponse:
         """Forecast one place, for clients of MET Norway's Locationforecast 2.0.
 
-        Ask again after `Expires`, with `If-Modified-Since`. The series starts with the current hour and goes by
-        hours as far as the forecast does.
+        Ask again after `Expires`, with `If-Modified-Since`. The series starts with the current hour and goes
+        on by hours as far as the forecast does.
         """
         limits.check_rate(request)
         if form not in FORMS:
