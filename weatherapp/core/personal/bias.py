@@ -20,6 +20,7 @@ HOUR = 3600  # s
 DAY = 24  # h
 GATE = 3.5  # standard deviations: a report further off waits until others confirm it
 ROBUST = 2.0  # standard deviations: from here on a report counts less, after Huber (1964)
+CAUTION = 1.5  # variances of doubt that a correction must exceed, after James and Stein (1961)
 CONFIRMATIONS = 4  # reports that agree with each other make a jump true
 CONFIRMING_SPAN = 3 * HOUR  # s that they must cover: a minute in the sun is no new place
 SUSPECTS_KEPT = 48 * HOUR  # s
@@ -68,9 +69,9 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             harmonics=1,
             lasting=2.0,
             daily=0.7,
-            lasting_half_life=60 * DAY,
-            passing=2.0,
-            passing_half_life=9.0,
+            lasting_half_life=120 * DAY,
+            passing=2.5,
+            passing_half_life=3.0,
             noise=0.5,
             limits=(-8.0, 8.0),
             plausible=(-90.0, 60.0),
@@ -244,10 +245,12 @@ def correction(state: BiasState, *, lead_hours: FloatArray, age_hours: float) ->
         return np.full(leads.shape, neutral)
     since = np.maximum(leads, 0.0) + age_hours
     mean = np.asarray(state.mean)
-    lasting = _pattern(model, state.updated / HOUR + age_hours + leads) @ mean[:-1]
-    amount = lasting * 0.5 ** (since / model.lasting_half_life)
-    if not model.ratio:
-        amount = amount + mean[-1] * 0.5 ** (since / model.passing_half_life)
+    pattern = _pattern(model, state.updated / HOUR + age_hours + leads)
+    lasting = pattern @ mean[:-1]
+    covariance = np.asarray(state.covariance).reshape(model.size, model.size)[:-1, :-1]
+    doubt = np.einsum("hi,ij,hj->h", pattern, covariance, pattern)
+    trust = np.maximum(1.0 - CAUTION * doubt / np.maximum(lasting**2, 1e-12), 0.0)
+    amount = trust * lasting * 0.5 ** (since / model.lasting_half_life)
     return np.clip(neutral + amount, *model.limits)
 
 

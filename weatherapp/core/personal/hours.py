@@ -126,14 +126,17 @@ class PersonalHours:
 
     def between(self, first: int, last: int) -> Self:
         """A copy with the hours first <= time <= last, Unix s."""
-        keep = (self.times >= first) & (self.times <= last)
-        arrays = {
-            name: value[keep]
-            for name, value in vars(self).items()
-            if isinstance(value, np.ndarray) and name != "times"
-        }
+        return self.take((self.times >= first) & (self.times <= last))
+
+    def take(self, keep: BoolArray) -> Self:
+        """A copy with some of the hours.
+
+        Args:
+            keep: (hour,) which.
+        """
+        arrays = {name: value[keep] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         quantiles = {name: values[keep] for name, values in self.quantiles.items()}
-        return replace(self, times=self.times[keep], quantiles=MappingProxyType(quantiles), **arrays)
+        return replace(self, quantiles=MappingProxyType(quantiles), **arrays)
 
 
 def from_hours(
