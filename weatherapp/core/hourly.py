@@ -1,9 +1,10 @@
 """What people read, hour by hour, from a model's blended outputs. Server and phone share it."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from weatherapp.core import feels, thermo, weather_code, wind
 from weatherapp.core.arrays import FloatArray
@@ -35,10 +36,7 @@ class Hours:
 
     def quantile(self, name: str, level: float) -> FloatArray:
         """(hour,) a quantile of an output, in contract units; KeyError if the model has no such level."""
-        levels = [round(known, 6) for known in self.levels[name]]
-        if level not in levels:
-            raise KeyError(f"{name} has the levels {levels}, not {level}.")
-        return self.outputs[name][:, levels.index(level)]
+        return self.outputs[name][:, _position(name, tuple(self.levels[name]), level)]
 
     @cached_property
     def temperature(self) -> FloatArray:
@@ -109,8 +107,8 @@ class Hours:
         humidity = thermo.relative_humidity(self.temperature, self.dew_point)
         return np.minimum(thermo.wet_bulb_stull(self.temperature, humidity), self.temperature)
 
-    def surface_pressure(self, elevation: float) -> FloatArray:
-        """HPa at a height in metres."""
+    def surface_pressure(self, elevation: npt.ArrayLike) -> FloatArray:
+        """HPa at a height in metres, one or one per hour."""
         return thermo.station_pressure(self.pressure_msl, elevation, self.temperature, self.dew_point)
 
     @property
@@ -174,3 +172,11 @@ class Hours:
         row = np.arange(len(amounts))
         low, high = amounts[row, above - 1], amounts[row, above]
         return np.where(known, np.where(inner > 0, low + share * (high - low), 0.0), np.nan)
+
+
+@lru_cache(maxsize=256)
+def _position(name: str, levels: tuple[float, ...], level: float) -> int:
+    rounded = [round(known, 6) for known in levels]
+    if level not in rounded:
+        raise KeyError(f"{name} has the levels {rounded}, not {level}.")
+    return rounded.index(level)

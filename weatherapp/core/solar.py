@@ -150,13 +150,13 @@ class SunDays:
     always_up: BoolArray
 
 
-def sun_days(middle: npt.ArrayLike, latitude: float, longitude: float) -> SunDays:
+def sun_days(middle: npt.ArrayLike, latitude: npt.ArrayLike, longitude: npt.ArrayLike) -> SunDays:
     """Sunrise, solar noon and sunset of the solar days whose noon is nearest to given times.
 
     Args:
         middle: (day,) hours since 1970-01-01T00Z, such as noon by the clock.
         latitude: degrees north.
-        longitude: degrees east.
+        longitude: degrees east. All three broadcast.
 
     Returns:
         Upper limb on a flat horizon with standard refraction.
@@ -164,7 +164,7 @@ def sun_days(middle: npt.ArrayLike, latitude: float, longitude: float) -> SunDay
     Source: the hour angle at an altitude of −0.833°, with Spencer's (1971) declination and equation of time.
     """
     wanted = np.asarray(middle, dtype=np.float64)
-    mean_noon = 12 - longitude / 15
+    mean_noon = 12 - np.asarray(longitude, dtype=np.float64) / 15
     mean_noon = mean_noon + 24 * np.round((wanted - mean_noon) / 24)
     noon = mean_noon - equation_of_time(mean_noon) * 12 / np.pi
     phi, delta = np.deg2rad(latitude), declination(noon)
@@ -198,20 +198,21 @@ def sunrise_sunset(day: date, latitude: float, longitude: float) -> SunTimes:
 
 
 def seconds_above(
-    end: npt.ArrayLike, hours: float, latitude: float, longitude: float, altitude: float
+    end: npt.ArrayLike, hours: float, latitude: npt.ArrayLike, longitude: npt.ArrayLike, altitude: float
 ) -> FloatArray:
     """How long the sun stands higher than an altitude.
 
     Args:
         end: (period,) hours since 1970-01-01T00Z at which each period ends.
         hours: length of a period.
-        latitude: degrees north.
-        longitude: degrees east.
+        latitude: degrees north, of all periods or of each.
+        longitude: degrees east, likewise.
         altitude: degrees above the horizon.
 
     Returns:
         (period,) seconds, in steps of a twelfth of the period.
     """
     middles = np.asarray(end, dtype=np.float64)[:, None] - hours * (np.arange(SAMPLES) + 0.5) / SAMPLES
-    above = cos_solar_zenith(middles, latitude, longitude) > np.sin(np.deg2rad(altitude))
+    where = (np.asarray(place)[..., None] for place in (latitude, longitude))
+    above = cos_solar_zenith(middles, *where) > np.sin(np.deg2rad(altitude))
     return np.asarray(above.mean(axis=1) * hours * 3600)

@@ -91,7 +91,7 @@ def written(values: npt.ArrayLike, unit: Unit) -> FloatArray:
     Returns:
         Same shape, a copy.
     """
-    return np.asarray(np.round(convert(values, unit), unit.decimals) + 0.0)
+    return np.asarray(convert(values, unit).round(unit.decimals) + 0.0)
 
 
 def restore(values: npt.ArrayLike, unit: Unit) -> FloatArray:

@@ -76,14 +76,14 @@ def decide(
         The decision; hours without probabilities or temperature are unknown, and so is the code of a dry hour
         without cloud cover.
     """
-    celsius, dew = np.round(temperature, 1), np.round(dew_point, 1)
-    cover, fallen = np.round(cloud_cover, 2), np.round(wet_amount, 2)
+    celsius, dew = np.asarray(temperature).round(1), np.asarray(dew_point).round(1)
+    cover, fallen = np.asarray(cloud_cover).round(2), np.asarray(wet_amount).round(2)
     chances = possible_types(type_probability, celsius)
-    probability = np.round(np.clip(1.0 - chances[:, NONE], 0.0, 1.0), 2)
+    probability = np.minimum(np.maximum(1.0 - chances[:, NONE], 0.0), 1.0).round(2)
     likely = probability >= WET_PROBABILITY
     known = np.isfinite(probability) & np.isfinite(celsius) & (np.isfinite(fallen) | ~likely)
     wet = known & likely
-    kind = np.where(wet, np.argmax(np.nan_to_num(chances[:, RAIN:]), axis=1) + RAIN, NONE)
+    kind = np.where(wet, chances[:, RAIN:].argmax(axis=1) + RAIN, NONE)
     amount = np.where(wet, np.maximum(fallen, LEAST_AMOUNT), 0.0)
     fog = (lowest_ceiling_probability >= FOG_PROBABILITY) & (celsius - dew <= FOG_SPREAD + ROUNDING)
     code = np.where(wet, _wet_code(kind, amount, cover), _dry_code(cover, fog, celsius))
@@ -110,15 +110,18 @@ def possible_types(type_probability: FloatArray, temperature: FloatArray) -> Flo
     Returns:
         (hour, 4), same sums.
     """
-    chances = np.array(type_probability, dtype=np.float64)
-    snowy = chances[:, SNOW] > chances[:, RAIN]
-    thawing = temperature > FREEZING
-    _move(chances, SNOW, RAIN, temperature > SNOW_ENDS)
-    _move(chances, MIXED, SNOW, thawing & snowy & (temperature <= SNOW_ENDS))
-    _move(chances, MIXED, RAIN, thawing)
-    _move(chances, RAIN, MIXED, temperature < FREEZING)
-    _move(chances, MIXED, SNOW, temperature < RAIN_ENDS)
-    return chances
+    none, rain, snow, mixed = np.asarray(type_probability, dtype=np.float64).T
+    # Above freezing sleet is rain or snow, and where snow has melted all is rain.
+    snowy = (snow > rain) & (temperature <= SNOW_ENDS)
+    sleet = np.where(temperature > FREEZING, mixed, 0.0)
+    melted = np.where(temperature > SNOW_ENDS, snow, 0.0)
+    rain = rain + melted + np.where(snowy, 0.0, sleet)
+    snow = snow - melted + np.where(snowy, sleet, 0.0)
+    mixed = mixed - sleet
+    # Below it drops freeze, and far below they are snow.
+    frozen = np.where(temperature < FREEZING, rain, 0.0)
+    dry_snow = np.where(temperature < RAIN_ENDS, mixed + frozen, 0.0)
+    return np.stack([none, rain - frozen, snow + dry_snow, mixed + frozen - dry_snow], axis=1)
 
 
 def ceiling_height(probability: FloatArray, thresholds: tuple[float, ...]) -> FloatArray:
@@ -145,13 +148,9 @@ def ceiling_height(probability: FloatArray, thresholds: tuple[float, ...]) -> Fl
     return np.asarray(np.where(cumulative[:, -1] > 0.5, height, np.nan))
 
 
-def _move(chances: FloatArray, source: int, target: int, where: BoolArray) -> None:
-    chances[where, target] += chances[where, source]
-    chances[where, source] = 0.0
-
-
 def _step(values: FloatArray, steps: tuple[float, ...]) -> IntArray:
-    return np.asarray(np.searchsorted(np.asarray(steps), np.nan_to_num(values), side="right"))
+    """How many of the steps a value reaches; few comparisons are faster than a search."""
+    return np.asarray(sum((values >= step).astype(np.int64) for step in steps))
 
 
 def _wet_code(kind: IntArray, amount: FloatArray, cloud_cover: FloatArray) -> IntArray:
@@ -163,11 +162,9 @@ def _wet_code(kind: IntArray, amount: FloatArray, cloud_cover: FloatArray) -> In
     liquid = np.where(showers, 80 + rain, from_layers)
     frozen = np.where(showers, 85 + np.minimum(snow, 1), 71 + 2 * snow)
     freezing = np.where(small, 56 + np.minimum(drizzle, 1), 66 + np.minimum(rain, 1))
-    return np.asarray(
-        np.select([kind == RAIN, kind == SNOW, kind == MIXED], [liquid, frozen, freezing], default=0)
-    )
+    return np.where(kind == RAIN, liquid, np.where(kind == SNOW, frozen, freezing))
 
 
 def _dry_code(cloud_cover: FloatArray, fog: BoolArray, temperature: FloatArray) -> IntArray:
     foggy = np.where(temperature < FREEZING, 48, 45)
-    return np.asarray(np.where(fog, foggy, _step(cloud_cover, SKY_STEPS)))
+    return np.where(fog, foggy, _step(cloud_cover, SKY_STEPS))

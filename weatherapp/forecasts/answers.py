@@ -51,7 +51,7 @@ def make_answers(query: Query, sources: Sources, plans: Sequence[replies.Plan]) 
     for name, run in zip(query.models, sources.runs, strict=True):
         stored = store.open_run(str(run.folder))
         models.append(replies.ModelRuns(name, (stored, *earlier_runs(stored, first))))
-    return [replies.answer(models, plan, replay=sources.replay) for plan in plans]
+    return replies.answer(models, plans, replay=sources.replay)
 
 
 def _run_of(model: str) -> ForecastRun:

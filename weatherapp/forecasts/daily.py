@@ -19,7 +19,7 @@ KNOWN_SHARE = 0.75  # of a past day's hours, for it to have values
 
 @dataclass(frozen=True)
 class Days:
-    """Days of a place, with the hours that they are made of.
+    """Days of places, with the hours that they are made of.
 
     Attributes:
         moments: hours in a row, at least all those of the days.
@@ -34,33 +34,29 @@ class Days:
     @cached_property
     def rows(self) -> IntArray:
         """(day, 25) which moment is the hour of a day; −1 beyond its last one."""
-        edges = (
-            self.bounds // HOUR - int(self.moments.times[0]) // HOUR
-            if len(self.moments.times)
-            else self.bounds
-        )
+        edges = self.bounds // HOUR - self.moments.times[0] // HOUR
         rows = edges[:-1, None] + np.arange(LONGEST_DAY)
         return np.asarray(np.where(rows < edges[1:, None], rows, -1))
 
     def of(self, values: FloatArray) -> FloatArray:
-        """(day, 25) an hourly series by days; NaN where nothing is known or the day has no such hour."""
-        return np.where(self.rows >= 0, values[self.rows], np.nan)
+        """(place, day, 25) from (case,); NaN where nothing is known or the day has no such hour."""
+        return np.where(self.rows >= 0, self.moments.by_place(values)[:, self.rows], np.nan)
 
     def enough(self, values: FloatArray) -> BoolArray:
-        """(day,) whether so many of the hours, (day, 25), are known that the day may have a value.
+        """(place, day) whether so many of the hours, (place, day, 25), are known that the day may have a value.
 
         A day ahead needs all of them, today what there is, a past day three quarters.
         """
-        known, there = np.isfinite(values).sum(axis=1), (self.rows >= 0).sum(axis=1)
-        day = np.arange(len(known))
+        known, there = np.isfinite(values).sum(axis=-1), (self.rows >= 0).sum(axis=-1)
+        day = np.arange(len(there))
         least = np.where(day > self.today, there, np.ceil(KNOWN_SHARE * there))
         return np.asarray(known >= np.where(day == self.today, 1, np.maximum(least, 1)))
 
     @cached_property
     def sun(self) -> solar.SunDays:
-        """The sun of each day."""
+        """The sun of each day, (place, day)."""
         middle = (self.bounds[:-1] + self.bounds[1:]) / 2 / HOUR
-        return solar.sun_days(middle, self.moments.latitude, self.moments.longitude)
+        return solar.sun_days(middle, self.moments.latitudes[:, None], self.moments.longitudes[:, None])
 
 
 DayValues = Callable[[Days], FloatArray]
@@ -68,7 +64,7 @@ DayValues = Callable[[Days], FloatArray]
 
 @dataclass(frozen=True, slots=True)
 class DayVariable:
-    """A series of days that can be asked for; as `variables.Variable`, (day,) instead of (moment,)."""
+    """A series of days that can be asked for; as `variables.Variable`, (place, day) instead of (case,)."""
 
     name: str
     quantity: str
@@ -109,22 +105,22 @@ def reduce(values: FloatArray, enough: BoolArray, how: str) -> FloatArray:
     """Put the known hours of each day together.
 
     Args:
-        values: (day, hour), NaN where unknown.
-        enough: (day,) which days have a value.
+        values: (place, day, hour), NaN where unknown.
+        enough: (place, day) which days have a value.
         how: max, min, mean or sum.
 
     Returns:
-        (day,) NaN where a day has no value.
+        (place, day) NaN where a day has no value.
     """
     known = np.isfinite(values)
     if how in {"max", "min"}:
         limit = -np.inf if how == "max" else np.inf
         filled = np.where(known, values, limit)
-        found = filled.max(axis=1) if how == "max" else filled.min(axis=1)
+        found = filled.max(axis=-1) if how == "max" else filled.min(axis=-1)
     else:
-        found = np.where(known, values, 0.0).sum(axis=1)
+        found = np.where(known, values, 0.0).sum(axis=-1)
         if how == "mean":
-            found = found / np.maximum(known.sum(axis=1), 1)
+            found = found / np.maximum(known.sum(axis=-1), 1)
     return np.where(enough, found, np.nan)
 
 

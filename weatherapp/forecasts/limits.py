@@ -59,7 +59,9 @@ def client_address(request: HttpRequest) -> str:
     """The client's address; behind `PROXIES` proxies the one that the first of them saw."""
     direct = str(request.META.get("REMOTE_ADDR", ""))
     proxies: int = settings.PROXIES
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    forwarded = [
+        part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()
+    ]
     if not proxies or not forwarded:
         return direct
     return forwarded[-min(proxies, len(forwarded))]

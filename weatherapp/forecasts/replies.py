@@ -1,6 +1,9 @@
-"""The answer of `/v1/forecast` for a place from stored runs. Pure but for the runs' memory-mapped arrays."""
+"""The answers of `/v1/forecast` from stored runs. Pure but for the runs' memory-mapped arrays.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+Places whose answers have the same hours are worked out together: a hundred of them cost little more than ten.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -34,6 +37,7 @@ from weatherapp.forecasts.variables import Variable, resolve_hourly
 __all__ = ["Answer", "ModelRuns", "Plan", "answer", "place_blend", "place_hours", "plan"]
 
 MOST_VALUES = 4_000_000
+TOGETHER = 128  # places: more would only take memory
 # The legacy block's names, which are none of the lists'.
 LEGACY = {
     "temperature": "temperature_2m",
@@ -90,6 +94,17 @@ class Plan:
         return self.query.places[self.index]
 
     @property
+    def timing(self) -> Hashable:
+        """Equal for places whose answers have the same points in time."""
+        days = self.days and (self.days[0].tobytes(), self.days[1])
+        return self.hourly, self.minutely, days, self.first, self.count, self.clock.current, self.phase
+
+    @property
+    def phase(self) -> int:
+        """Seconds after a full hour at which the hours of the place begin."""
+        return self.clock.floor(HOUR) % HOUR
+
+    @property
     def values(self) -> int:
         """How many values a model's answer has."""
         query = self.query
@@ -123,40 +138,60 @@ def plan(query: Query, now: datetime) -> list[Plan]:
     return plans
 
 
-def answer(models: Sequence[ModelRuns], asked: Plan, *, replay: bool) -> Answer:
-    """Build one place's answer.
+def answer(models: Sequence[ModelRuns], plans: Sequence[Plan], *, replay: bool) -> list[Answer]:
+    """Build the answer of every place.
 
     Args:
         models: the runs of every model that was asked for.
-        asked: what is asked of the place.
+        plans: what is asked of each place.
         replay: whether a run was made from replayed observations.
 
     Raises:
-        NothingNear: no station within reach of the place.
+        NothingNear: no station within reach of a place.
     """
+    alike: dict[Hashable, list[Plan]] = {}
+    for asked in plans:
+        alike.setdefault(asked.timing, []).append(asked)
+    answers: list[Answer] = []
+    for group in alike.values():
+        for start in range(0, len(group), TOGETHER):
+            answers += _together(models, group[start : start + TOGETHER], replay=replay)
+    return sorted(answers, key=lambda one: one.reply.location_id)
+
+
+def _together(models: Sequence[ModelRuns], plans: Sequence[Plan], *, replay: bool) -> list[Answer]:
     began = perf_counter()
-    place, needs = asked.place, _needs(asked.query)
-    sections: dict[SectionName, list[Section]] = {}
-    blends = [place_blend(model.runs[0], place) for model in models]
+    asked, places, needs = plans[0], [one.place for one in plans], _needs(plans[0].query)
+    sections: dict[SectionName, list[list[Section]]] = {}
+    blends = [[place_blend(model.runs[0], place) for place in places] for model in models]
     for model, blend in zip(models, blends, strict=True):
-        series = place_series(model.runs, blend, place, needs=needs, first=asked.first, count=asked.count)
-        for section in _sections(asked, series, model.model, several=len(models) > 1):
-            sections.setdefault(section.name, []).append(section)
-    elevation = blends[0].elevation
-    reply = PlaceReply(
-        latitude=place.latitude,
-        longitude=place.longitude,
-        elevation=None if np.isnan(elevation) else round(elevation, 1),
-        generationtime_ms=(perf_counter() - began) * 1000,
+        series = place_series(model.runs, blend, places, needs=needs, first=asked.first, count=asked.count)
+        for made in _sections(asked, series, model.model, several=len(models) > 1):
+            sections.setdefault(made[0].name, []).append(made)
+    spent = (perf_counter() - began) * 1000 / len(plans)
+    return [
+        Answer(
+            _reply(plan, blend, [_merged(parts, position) for parts in sections.values()], spent, replay),
+            blend,
+        )
+        for position, (plan, blend) in enumerate(zip(plans, blends[0], strict=True))
+    ]
+
+
+def _reply(asked: Plan, blend: Blend, sections: Sequence[Section], spent: float, replay: bool) -> PlaceReply:
+    return PlaceReply(
+        latitude=asked.place.latitude,
+        longitude=asked.place.longitude,
+        elevation=None if np.isnan(blend.elevation) else round(blend.elevation, 1),
+        generationtime_ms=spent,
         utc_offset_seconds=asked.clock.offset,
         timezone=asked.clock.zone,
         timezone_abbreviation=asked.clock.abbreviation,
         location_id=asked.index,
         unixtime=asked.query.unixtime,
-        sections=tuple(map(_merged, sections.values())),
+        sections=tuple(sections),
         extra={"replay": True} if replay else {},
     )
-    return Answer(reply, blends[0])
 
 
 def _plan(query: Query, index: int, now: datetime) -> Plan:
@@ -188,7 +223,8 @@ def _needed(hourly: tuple[str, ...], daily: tuple[str, ...]) -> frozenset[str]:
     return frozenset().union(*of_hours, *(resolve_daily(name).needs for name in daily))
 
 
-def _sections(asked: Plan, series: Series, model: str, *, several: bool) -> Iterable[Section]:
+def _sections(asked: Plan, series: Series, model: str, *, several: bool) -> Iterable[list[Section]]:
+    """Each section of every place."""
     query, clock = asked.query, asked.clock
     writer = _Writer(query.unit, model, several)
     if query.current or query.current_weather:
@@ -202,11 +238,9 @@ def _sections(asked: Plan, series: Series, model: str, *, several: bool) -> Iter
         yield writer.section("minutely_15", moments, _same(query.minutely_15))
     if asked.hourly is None and asked.days is None:
         return
-    moments = series.hourly(clock.floor(HOUR) % HOUR)
+    moments = series.hourly(asked.phase)
     if asked.hourly is not None:
-        low = asked.hourly.start // HOUR - series.first
-        rows = slice(low, low + asked.hourly.count)
-        yield writer.section("hourly", moments, _same(query.hourly), rows, asked.hourly.times)
+        yield writer.section("hourly", moments, _same(query.hourly), asked.hourly)
     if asked.days is not None:
         yield writer.days(Days(moments, *asked.days), query.daily)
 
@@ -224,41 +258,61 @@ class _Writer:
     several: bool
 
     def section(
+        self, name: SectionName, moments: Moments, names: Mapping[str, str], span: Span | None = None
+    ) -> list[Section]:
+        """Columns of moments, a section per place; `names` are from what is written to the variable's."""
+        low = (span.start // HOUR - moments.times[0] // HOUR) if span and len(moments.times) else 0
+        times = moments.times if span is None else span.times
+        columns = []
+        for shown, wanted in names.items():
+            variable = resolve_hourly(wanted)
+            values = variable.values and moments.by_place(variable.values(moments))
+            some = None if values is None else values[:, low : low + len(times)]
+            columns.append(self._columns(shown, variable, some))
+        return self._by_place(name, times, moments.step, columns, len(moments.latitudes))
+
+    def days(self, days: Days, names: Sequence[str]) -> list[Section]:
+        """Columns of days, a section per place."""
+        columns = []
+        for name in names:
+            variable = resolve_daily(name)
+            known = variable.values if len(days.bounds) > 1 else None
+            columns.append(self._columns(name, variable, known and known(days)))
+        return self._by_place("daily", days.bounds[:-1], DAY, columns, len(days.moments.latitudes))
+
+    def _columns(
+        self, name: str, variable: Variable | DayVariable, values: FloatArray | None
+    ) -> Callable[[int, int], Column]:
+        """From a place's position and a number of points in time to its column."""
+        unit = self.unit[variable.quantity]
+        shown = f"{name}_{self.model}" if self.several else name
+        rounded = None if values is None else units.written(values, unit)
+
+        def column(position: int, count: int) -> Column:
+            row = np.full(count, np.nan) if rounded is None else rounded[position]
+            return Column(shown, variable.name, self.model, unit, row)
+
+        return column
+
+    def _by_place(
         self,
         name: SectionName,
-        moments: Moments,
-        names: Mapping[str, str],
-        rows: slice = slice(None),
-        times: IntArray | None = None,
-    ) -> Section:
-        """Columns of moments; `names` are from the name that is written to the variable's."""
-        when = moments.times if times is None else times
-        columns = (
-            self._column(shown, resolve_hourly(wanted), lambda give: give(moments)[rows], len(when))
-            for shown, wanted in names.items()
-        )
-        return Section(name, when, moments.step, tuple(columns))
-
-    def days(self, days: Days, names: Sequence[str]) -> Section:
-        """Columns of days."""
-        times = days.bounds[:-1]
-        columns = (
-            self._column(name, resolve_daily(name), lambda give: give(days), len(times)) for name in names
-        )
-        return Section("daily", times, DAY, tuple(columns))
-
-    def _column(
-        self, name: str, variable: Variable | DayVariable, give: Callable[..., FloatArray], count: int
-    ) -> Column:
-        unit = self.unit[variable.quantity]
-        known = variable.values
-        values = np.full(count, np.nan) if known is None or not count else units.written(give(known), unit)
-        shown = f"{name}_{self.model}" if self.several else name
-        return Column(shown, variable.name, self.model, unit, values)
+        times: IntArray,
+        step: int,
+        columns: Sequence[Callable[[int, int], Column]],
+        places: int,
+    ) -> list[Section]:
+        count = len(times)
+        return [
+            Section(name, times, step, tuple(column(position, count) for column in columns))
+            for position in range(places)
+        ]
 
 
-def _merged(parts: Sequence[Section]) -> Section:
-    if len(parts) == 1:
-        return parts[0]
-    columns = tuple(column for part in parts for column in part.columns)
-    return Section(parts[0].name, parts[0].times, parts[0].interval, columns)
+def _merged(parts: Sequence[Sequence[Section]], position: int) -> Section:
+    """A place's section with the columns of every model."""
+    found = [part[position] for part in parts]
+    if len(found) == 1:
+        return found[0]
+    columns = tuple(column for section in found for column in section.columns)
+    return Section(found[0].name, found[0].times, found[0].interval, columns)

@@ -1,6 +1,7 @@
-"""A place's hours from stored runs: what is past and what lies ahead in one row, and moments between."""
+"""The hours of places from stored runs: what is past and what lies ahead in one row, and moments between."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,8 @@ import numpy as np
 
 from packager.contract import Contract
 from weatherapp.core.arrays import FloatArray, IntArray
-from weatherapp.core.blend import Blend, blend_outputs, plan_blend
+from weatherapp.core.blend import Blend, plan_blend
+from weatherapp.core.blend_many import blend_many
 from weatherapp.core.errors import NothingNear
 from weatherapp.core.hourly import Hours
 from weatherapp.forecasts import selectors, store
@@ -24,23 +26,23 @@ OF_AN_HOUR = frozenset({"precipitation", "precipitation_type"})
 
 @dataclass(frozen=True)
 class Series:
-    """A place's blended outputs.
+    """Blended outputs of places, whose hours are the same.
 
     Attributes:
         first: hours since 1970 of the first row.
         count: rows.
-        outputs: by contract name, (hour[, k]), NaN where nothing is known.
+        outputs: by contract name, (place, hour[, k]), NaN where nothing is known.
         contract: of the run.
-        place: where.
-        elevation: metres that the values are for.
+        places: where.
+        elevations: (place,) metres that the values are for.
     """
 
     first: int
     count: int
     outputs: Mapping[str, FloatArray]
     contract: Contract
-    place: Place
-    elevation: float
+    places: Sequence[Place]
+    elevations: FloatArray
 
     def hourly(self, phase: int) -> Moments:
         """The rows as moments, `phase` seconds after the full hour, as zones off the full hour have them."""
@@ -68,13 +70,14 @@ class Series:
         return self._moments(outputs, times, step)
 
     def _moments(self, outputs: Mapping[str, FloatArray], times: IntArray, step: int) -> Moments:
+        cases = {name: values.reshape(-1, *values.shape[2:]) for name, values in outputs.items()}
         return Moments(
-            hours=wrap(outputs, self.contract),
+            hours=wrap(cases, self.contract),
             times=times,
             step=step,
-            latitude=self.place.latitude,
-            longitude=self.place.longitude,
-            elevation=self.elevation,
+            latitudes=np.array([place.latitude for place in self.places]),
+            longitudes=np.array([place.longitude for place in self.places]),
+            elevations=self.elevations,
         )
 
 
@@ -105,38 +108,37 @@ def wrap(outputs: Mapping[str, FloatArray], contract: Contract) -> Hours:
 
 
 def place_series(
-    runs: Sequence[StoredRun], blend: Blend, place: Place, *, needs: Collection[str], first: int, count: int
+    runs: Sequence[StoredRun],
+    blends: Sequence[Blend],
+    places: Sequence[Place],
+    *,
+    needs: Collection[str],
+    first: int,
+    count: int,
 ) -> Series:
     """Blend what is needed for so many hours.
 
     Args:
         runs: the one that answers, then earlier ones that know hours before it, newest first.
-        blend: of the place among the stations of the first run.
-        place: where.
+        blends: of each place among the stations of the first run.
+        places: where.
         needs: contract names of outputs.
         first: hours since 1970 of the first row.
         count: rows.
     """
     run = runs[0]
     outputs = {
-        spec.name: np.full((count, *spec.shape[2:]), np.nan)
+        spec.name: np.full((len(places), count, *spec.shape[2:]), np.nan)
         for spec in run.contract.outputs
         if spec.name in needs
     }
-    limit = _fill(outputs, run, blend, first, first + count)
+    limit = _fill(outputs, run, blends, first, first + count)
     for earlier in runs[1:]:
-        if limit <= first:
+        if limit <= first or not outputs:
             break
-        try:
-            there = place_blend(earlier, place)
-        except NothingNear:
-            continue
-        limit = _fill(outputs, earlier, there, first, limit)
-    # Without downscaling the values are for the height at which the stations lie.
-    elevation = blend.elevation
-    if np.isnan(elevation):
-        elevation = float(blend.weights @ run.elevations[blend.stations])
-    return Series(first, count, outputs, run.contract, place, elevation)
+        limit = _fill_known(outputs, earlier, places, first, limit)
+    elevations = np.array([_height(run, blend) for blend in blends])
+    return Series(first, count, outputs, run.contract, places, elevations)
 
 
 def earlier_runs(run: StoredRun, first: int) -> list[StoredRun]:
@@ -161,7 +163,33 @@ def _open(row: ForecastRun) -> StoredRun | None:
         return None
 
 
-def _fill(outputs: Mapping[str, FloatArray], run: StoredRun, blend: Blend, first: int, end: int) -> int:
+def _height(run: StoredRun, blend: Blend) -> float:
+    """Without downscaling the values are for the height at which the stations lie."""
+    if np.isnan(blend.elevation):
+        return float(blend.weights @ run.elevations[blend.stations])
+    return blend.elevation
+
+
+def _fill_known(
+    outputs: Mapping[str, FloatArray], run: StoredRun, places: Sequence[Place], first: int, end: int
+) -> int:
+    """As `_fill` from another run; its stations may be none of a place's."""
+    near: list[int] = []
+    blends: list[Blend] = []
+    for position, place in enumerate(places):
+        with suppress(NothingNear):
+            blends.append(place_blend(run, place))
+            near.append(position)
+    some = {name: values[near] for name, values in outputs.items()}
+    limit = _fill(some, run, blends, first, end) if near else end
+    for name, values in some.items():
+        outputs[name][near] = values
+    return limit
+
+
+def _fill(
+    outputs: Mapping[str, FloatArray], run: StoredRun, blends: Sequence[Blend], first: int, end: int
+) -> int:
     """Fill rows before hour `end` with what a run knows; gives the first hour that it could know."""
     past = run.contract.history_hours
     begin = run.init_hour + 1 - past
@@ -174,21 +202,21 @@ def _fill(outputs: Mapping[str, FloatArray], run: StoredRun, blend: Blend, first
             continue
         there = slice(low - start, high - start)
         some = {name: source[name][:, there] for name in outputs if name in source}
-        for name, values in blend_outputs(some, blend).items():
-            if values.shape[1:] == outputs[name].shape[1:]:  # an earlier run may have another contract
-                outputs[name][low - first : high - first] = values
+        for name, values in blend_many(some, blends).items():
+            if values.shape[2:] == outputs[name].shape[2:]:  # an earlier run may have another contract
+                outputs[name][:, low - first : high - first] = values
     return begin
 
 
 def _row(values: FloatArray, row: IntArray) -> FloatArray:
-    inside = (row >= 0) & (row < len(values))
-    found = values[np.where(inside, row, 0)]
-    found[~inside] = np.nan
+    inside = (row >= 0) & (row < values.shape[1])
+    found = values[:, np.where(inside, row, 0)]
+    found[:, ~inside] = np.nan
     return found
 
 
 def _between(values: FloatArray, row: IntArray, share: FloatArray) -> FloatArray:
-    weight = share.reshape(-1, *[1] * (values.ndim - 1))
+    weight = share.reshape(-1, *[1] * (values.ndim - 2))
     before, after = _row(values, row), _row(values, np.where(share > 0, row + 1, row))
     mixed = before * (1 - weight) + after * weight
     return np.where(np.isnan(before), after, np.where(np.isnan(after), before, mixed))

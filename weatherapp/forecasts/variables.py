@@ -12,7 +12,7 @@ from weatherapp.core import solar, weather_code
 from weatherapp.core.arrays import FloatArray
 from weatherapp.forecasts import foreign
 from weatherapp.forecasts.errors import QueryInvalid
-from weatherapp.forecasts.moments import HOUR, Moments
+from weatherapp.forecasts.moments import Moments
 
 Values = Callable[[Moments], FloatArray]
 
@@ -40,7 +40,7 @@ class Variable:
         name: in today's spelling.
         quantity: chooses its unit.
         needs: the model's outputs that it is made of, by contract name.
-        values: gives (moment,) in the quantity's inside unit; None for what this project cannot produce.
+        values: gives (case,) in the quantity's inside unit; None for what this project cannot produce.
     """
 
     name: str
@@ -111,18 +111,18 @@ def _amount_quantile(level: float, moments: Moments) -> FloatArray:
 
 
 def _surface_pressure(moments: Moments) -> FloatArray:
-    return moments.hours.surface_pressure(moments.elevation)
+    return moments.hours.surface_pressure(moments.each(moments.elevations))
 
 
 def _is_day(moments: Moments) -> FloatArray:
-    return solar.is_day(moments.times / HOUR, moments.latitude, moments.longitude).astype(np.float64)
+    where = moments.each(moments.latitudes), moments.each(moments.longitudes)
+    return solar.is_day(moments.clock, *where).astype(np.float64)
 
 
 def _sunshine(moments: Moments) -> FloatArray:
     """Seconds: as much of the time that the sun is high enough as the sky is open."""
-    up = solar.seconds_above(
-        moments.times / HOUR, moments.share, moments.latitude, moments.longitude, SUNNY_ALTITUDE
-    )
+    where = moments.each(moments.latitudes), moments.each(moments.longitudes)
+    up = solar.seconds_above(moments.clock, moments.share, *where, SUNNY_ALTITUDE)
     return np.asarray(np.where(up > 0, up * (1.0 - moments.hours.cloud_cover / 100), 0.0))
 
 
