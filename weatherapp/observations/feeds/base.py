@@ -21,6 +21,7 @@ Positions = Mapping[str, StationReport]
 SAID_TWICE = "said again, or better, for the same hour"
 EARLY = "of an hour that has not come yet"
 BEFORE_SINCE = "before the asked time"
+EMPTY = "without a value"
 
 
 def _nowhere() -> Positions:
@@ -208,6 +209,9 @@ def _leave_out(batch: Batch, counts: Counter[str], since: datetime | None, now: 
         kept = batch.hour * 3600 >= since.timestamp()
         counts[BEFORE_SINCE] += int((~kept).sum())
         batch = batch.take(kept)
+    kept = np.isfinite(batch.values).any(axis=1)
+    counts[EMPTY] += int((~kept).sum())
+    batch = batch.take(kept)
     if now is not None:
         kept = batch.hour * 3600 <= now.timestamp()
         counts[EARLY] += int((~kept).sum())

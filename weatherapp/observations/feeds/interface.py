@@ -57,7 +57,7 @@ class Batch:
         corrected: (row,) whether the report corrects an earlier one. All False when not given.
         rejected: reports that could not be read.
         passed_over: how many reports made no row though nothing is wrong with them, per reason: what was said
-            twice, what speaks of no full hour, ...
+            twice, what speaks of no full hour, what a model made, ...
     """
 
     stations: tuple[StationReport, ...]

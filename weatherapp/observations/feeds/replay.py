@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from packager.errors import PackagerError
-from weatherapp.core.arrays import IntArray
+from weatherapp.core.arrays import FloatArray, IntArray
 from weatherapp.core.blend import great_circle_km
 from weatherapp.observations.errors import FeedUnreadable
 from weatherapp.observations.feeds.interface import Batch, StationReport
@@ -68,6 +68,7 @@ class ReplayFeed:
             hour=hour,
             values=raw.dataset.values[row],
             series=_series(raw.dataset, row, hour),
+            precipitation_type=_reported_type(raw.dataset, row),
         )
 
 
@@ -133,6 +134,14 @@ def _series(dataset: "Dataset", row: IntArray, hour: IntArray) -> IntArray:
     typical = np.array([station.kind == TYPICAL for station in dataset.stations])[dataset.station[row]]
     segment = np.where(typical, dataset.segment[row], 0).astype(np.int64)
     return np.asarray((hour - dataset.hour[row].astype(np.int64)) * SERIES_STEP + segment)
+
+
+def _reported_type(dataset: "Dataset", row: IntArray) -> FloatArray:
+    """What fell, where a weather code says it; what wet-bulb temperature says is no report."""
+    from packager.dataset.records import TYPE_FROM_CODE
+
+    reported = dataset.precipitation_type_from[row] == TYPE_FROM_CODE
+    return np.where(reported, dataset.precipitation_type[row], np.float32(np.nan))
 
 
 def _date(hours: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:

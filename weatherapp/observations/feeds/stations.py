@@ -93,7 +93,7 @@ def number(value: Any) -> float:
     """A finite number out of text or JSON; NaN where it is none."""
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
     return found if math.isfinite(found) else math.nan
 
