@@ -38,7 +38,7 @@ FRONT_HOURS = 6  # in which even a slow front crosses 150 km
 # 150 km.
 LIMIT: Mapping[str, float] = {"temperature": 18.0, "dew_point": 20.0, "pressure_msl": 15.0}
 SUPPORT: Mapping[str, float] = {"temperature": 6.0, "dew_point": 8.0, "pressure_msl": 5.0}
-TARGETS_AT_ONCE = 512
+TARGETS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,34 @@ def nearest(places: Places, targets: IntArray) -> IntArray:
     """
     vectors = unit_vectors(places.latitude, places.longitude)
     found = np.full((len(targets), NEIGHBOURS), -1, dtype=np.int64)
+    by_latitude = np.argsort(places.latitude, kind="stable")
+    latitudes = places.latitude[by_latitude]
+    band = np.rad2deg(REACH_KM / EARTH_RADIUS_KM)
+    order = np.argsort(places.latitude[targets], kind="stable")
     for start in range(0, len(targets), TARGETS_AT_ONCE):
-        part = targets[start : start + TARGETS_AT_ONCE]
-        cosine = vectors[part] @ vectors.T
-        height = np.abs(places.elevation[part][:, None] - places.elevation[None, :])
-        usable = (cosine > np.cos(REACH_KM / EARTH_RADIUS_KM)) & (height <= REACH_METRES)
-        usable &= cosine < np.cos(SAME_SITE_KM / EARTH_RADIUS_KM)
-        target, station = np.nonzero(usable)
-        order = np.lexsort((-cosine[target, station], target))
-        target, station = target[order], station[order]
-        rank = np.arange(len(target)) - np.searchsorted(target, target)
-        first = rank < NEIGHBOURS
-        found[start + target[first], rank[first]] = station[first]
+        rows = order[start : start + TARGETS_AT_ONCE]
+        mine = places.latitude[targets[rows]]
+        first, last = np.searchsorted(latitudes, [mine[0] - band, mine[-1] + band])
+        found[rows] = _nearest_of(by_latitude[first:last], targets[rows], vectors, places.elevation)
+    return found
+
+
+def _nearest_of(
+    candidates: IntArray, targets: IntArray, vectors: FloatArray, elevation: FloatArray
+) -> IntArray:
+    """(target, 12) as `nearest`, among some candidates."""
+    cosine = vectors[targets] @ vectors[candidates].T
+    usable = cosine > np.cos(REACH_KM / EARTH_RADIUS_KM)
+    usable &= cosine < np.cos(SAME_SITE_KM / EARTH_RADIUS_KM)
+    target, candidate = np.nonzero(usable)
+    level = np.abs(elevation[targets[target]] - elevation[candidates[candidate]]) <= REACH_METRES
+    target, candidate = target[level], candidate[level]
+    order = np.lexsort((candidates[candidate], -cosine[target, candidate], target))
+    target, candidate = target[order], candidate[order]
+    rank = np.arange(len(target)) - np.searchsorted(target, target)
+    first = rank < NEIGHBOURS
+    found = np.full((len(targets), NEIGHBOURS), -1, dtype=np.int64)
+    found[target[first], rank[first]] = candidates[candidate[first]]
     return found
 
 

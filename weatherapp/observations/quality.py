@@ -19,7 +19,7 @@ import numpy as np
 from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.observations.merging import Merged, Rows
 from weatherapp.observations.models import VARIABLES
-from weatherapp.observations.neighbours import FRONT_HOURS, LIMIT, Places, far_from_neighbours, nearest
+from weatherapp.observations.neighbours import FRONT_HOURS, LIMIT, Places, far_from_neighbours
 
 IN_TIME = ("physical_limits", "jump", "stuck", "dew_point_above_temperature")
 NEIGHBOURS = "neighbours"
@@ -32,13 +32,17 @@ HOURS_AT_ONCE = 48
 TOGETHER = (("temperature", "dew_point"), ("pressure_msl",))
 
 
-def check(merged: Merged, refused: FloatArray, places: Places) -> dict[str, BoolArray]:
+def check(
+    merged: Merged, refused: FloatArray, places: Places, targets: IntArray, neighbours: IntArray
+) -> dict[str, BoolArray]:
     """Judge the reports of some stations over some hours.
 
     Args:
         merged: what stands and what came; `station` indexes `places`.
         refused: (row, variable) values that were refused before, NaN where none was.
         places: of the stations.
+        targets: (target,) ascending, the stations of which a report came.
+        neighbours: (target, 12) of those, from `neighbours.nearest`.
 
     Returns:
         (row, variable) which values failed, by check. Only values that came are compared with neighbours.
@@ -48,7 +52,7 @@ def check(merged: Merged, refused: FloatArray, places: Places) -> dict[str, Bool
     rows = replace(rows, values=np.where(gone, refused, rows.values))
     failed = check_in_time(rows)
     believed = np.where(np.logical_or.reduce(list(failed.values())), np.nan, merged.rows.values)
-    failed[NEIGHBOURS] = _check_in_space(rows, believed, merged.brought, places)
+    failed[NEIGHBOURS] = _check_in_space(rows, believed, merged.brought, places, targets, neighbours)
     return failed
 
 
@@ -127,25 +131,26 @@ def _join_wind(failed: BoolArray, reported: BoolArray) -> None:
     failed[:, columns] = failed[:, columns].any(axis=1)[:, None] & reported[:, columns]
 
 
-def _check_in_space(rows: Rows, believed: FloatArray, brought: BoolArray, places: Places) -> BoolArray:
+def _check_in_space(
+    rows: Rows,
+    believed: FloatArray,
+    brought: BoolArray,
+    places: Places,
+    targets: IntArray,
+    neighbours: IntArray,
+) -> BoolArray:
     failed = np.zeros(rows.values.shape, dtype=bool)
-    judged = brought[:, [VARIABLES.index(name) for name in LIMIT]].any(axis=1)
-    hours = np.unique(rows.hour[judged])
-    if not len(hours):
-        return failed
-    targets = np.unique(rows.station[judged])
-    neighbours = nearest(places, targets)
+    columns = [VARIABLES.index(name) for name in LIMIT]
+    hours = np.unique(rows.hour[brought[:, columns].any(axis=1)])
     for start in range(0, len(hours), HOURS_AT_ONCE):
         asked = hours[start : start + HOURS_AT_ONCE]
         now = np.flatnonzero((rows.hour >= asked[0] - FRONT_HOURS) & (rows.hour <= asked[-1]))
         grid_hours, hour = np.unique(rows.hour[now], return_inverse=True)
-        for name in LIMIT:
-            column = VARIABLES.index(name)
+        at = (hour, rows.station[now])
+        for name, column in zip(LIMIT, columns, strict=True):
             others = np.full((len(grid_hours), len(places.latitude)), np.nan)
-            own = others.copy()
-            others[hour, rows.station[now]] = believed[now, column]
-            own[hour, rows.station[now]] = rows.values[now, column]
-            far = np.zeros(own.shape, dtype=bool)
+            own, far = others.copy(), np.zeros(others.shape, dtype=bool)
+            others[at], own[at] = believed[now, column], rows.values[now, column]
             far[:, targets] = far_from_neighbours(
                 name,
                 own[:, targets],
@@ -155,5 +160,5 @@ def _check_in_space(rows: Rows, believed: FloatArray, brought: BoolArray, places
                 targets=targets,
                 neighbours=neighbours,
             )
-            failed[now, column] |= far[hour, rows.station[now]] & brought[now, column]
+            failed[now, column] |= far[at] & brought[now, column]
     return failed

@@ -150,17 +150,17 @@ def _store_part(incoming: Rows, told: _Pass, *, checked: bool) -> None:
     own = np.unique(incoming.station)
     lock(told.stations, own)
     first, last = int(incoming.hour.min()), int(incoming.hour.max())
-    wanted = own
+    around = np.empty((len(own), 0), dtype=np.int64)
     if checked:
         first, last = first - quality.LOOK_BACK_HOURS, last + quality.LOOK_BACK_HOURS
         around = nearest(told.stations.places, own)
-        wanted = np.union1d(own, around[around >= 0])
+    wanted = np.union1d(own, around[around >= 0])
     standing = read_standing(told.stations, wanted, first, last)
     merged = merging.merge(standing.rows, incoming)
     failed: Mapping[str, BoolArray] = {}
     if checked:
         refused = read_refused(told.stations, wanted, first, last, merged.rows.key)
-        failed = quality.check(merged, refused, told.stations.places)
+        failed = quality.check(merged, refused, told.stations.places, own, around)
     bad = np.logical_or.reduce([np.zeros(merged.brought.shape, dtype=bool), *failed.values()])
     settled = merging.settle(merged, standing.rows, bad)
     _write(merged, settled, standing, told)

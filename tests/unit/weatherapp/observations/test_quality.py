@@ -3,7 +3,7 @@ import pytest
 
 from weatherapp.observations.merging import Rows, merge
 from weatherapp.observations.models import VARIABLES
-from weatherapp.observations.neighbours import Places
+from weatherapp.observations.neighbours import Places, nearest
 from weatherapp.observations.quality import check
 
 ONE_PLACE = Places(np.zeros(1), np.zeros(1), np.zeros(1))
@@ -33,7 +33,8 @@ def failures(incoming, standing=NOTHING, refused=None, places=ONE_PLACE):
     merged = merge(standing, incoming)
     before = np.full(merged.rows.values.shape, np.nan) if refused is None else refused
     found = {}
-    for name, failed in check(merged, before, places).items():
+    targets = np.unique(incoming.station)
+    for name, failed in check(merged, before, places, targets, nearest(places, targets)).items():
         for row, column in zip(*np.nonzero(failed), strict=True):
             found.setdefault((name, VARIABLES[column]), []).append(int(merged.rows.hour[row]))
     return found
