@@ -18,4 +18,18 @@ app.conf.beat_schedule = {
         "task": "weatherapp.forecasts.tasks.run_cycle",
         "schedule": crontab(minute=str(settings.CYCLE_MINUTE)),
     },
+    # Reports come late; a run that nothing changes costs one query.
+    "forecast-renewal": {"task": "weatherapp.forecasts.tasks.renew_run", "schedule": crontab(minute="*/10")},
+    # Away from the cycle, which should not wait behind it.
+    "forecast-verification": {
+        "task": "weatherapp.forecasts.tasks.verify_runs",
+        "schedule": crontab(minute=str((settings.CYCLE_MINUTE + 25) % 60)),
+    },
+    # Rules are held against each run once; asking often costs two queries.
+    "personal-rules": {"task": "weatherapp.personal.tasks.evaluate_rules", "schedule": 60.0},
+    "personal-deliveries": {"task": "weatherapp.personal.tasks.sweep_deliveries", "schedule": 60.0},
+    "personal-forget": {
+        "task": "weatherapp.personal.tasks.forget",
+        "schedule": crontab(hour="3", minute="17"),
+    },
 }

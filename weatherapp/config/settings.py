@@ -15,7 +15,11 @@ Every one has a default that runs on a laptop with nothing installed.
 | `CYCLE_MINUTE` | 5 | minute of the hour in which the forecast cycle starts |
 | `CELERY_KEY_PREFIX` | skyfold: | what the queue's keys in Redis begin with |
 | `PACKAGING_BUILDER` | packager.pipeline.build_variant | dotted path of what builds a job's bundle |
-| `RUNS_KEPT` | 72 | how many forecast runs are kept |
+| `RUNS_KEPT` | 72 | how many forecast runs are kept; below 52 long leads are never verified |
+| `VERIFICATION_DELAY_HOURS` | 2 | how long after an hour its forecasts are scored: reports come late |
+| `VERIFICATION_KEPT_DAYS` | 400 | scores of days longer ago are forgotten |
+| `CURRENT_RUN_SECONDS` | 1 | how long a web process answers from a run before it looks for a newer one |
+| `ANSWER_CACHE_MB` | 16 | megabytes of answers to `/v1/forecast` that each web process keeps; 0 keeps none |
 | `FORECAST_RATE` | none | requests of one address to `/v1/forecast`: 600/minute, 20/second, …/hour, …/day |
 | `JOB_LEASE_SECONDS` | 120 | a packaging job whose worker is silent for so long is taken over |
 | `CACHE_URL` | memory of each process | redis://…: what counts calls, then for all web processes together |
@@ -117,8 +121,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "PRAGMA secure_delete=ON;",
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Opening SQLite anew costs a request more than all its queries.
+DATABASES["default"]["CONN_MAX_AGE"] = 60
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 if "redis" in CACHES["default"]["BACKEND"]:
     CACHES["default"]["KEY_PREFIX"] = env.str("CELERY_KEY_PREFIX", default="skyfold:")
@@ -193,6 +198,10 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 REPLAY_FEED = env.bool("REPLAY_FEED", default=True)
 CYCLE_MINUTE = env.int("CYCLE_MINUTE", default=5)
 RUNS_KEPT = env.int("RUNS_KEPT", default=72)
+VERIFICATION_DELAY_HOURS = env.int("VERIFICATION_DELAY_HOURS", default=2)
+VERIFICATION_KEPT_DAYS = env.int("VERIFICATION_KEPT_DAYS", default=400)
+CURRENT_RUN_SECONDS = env.float("CURRENT_RUN_SECONDS", default=1.0)
+ANSWER_CACHE_MB = env.int("ANSWER_CACHE_MB", default=16)
 FORECAST_RATE = env.str("FORECAST_RATE", default="")
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
 PACKAGING_BUILDER = env.str("PACKAGING_BUILDER", default="packager.pipeline.build_variant")
@@ -219,6 +228,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"private": {"()": "weatherapp.config.privacy.WithoutPlaces"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["private"]}},
+    # Django's own handlers would print what the filter takes out.
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -1,0 +1,1 @@
+"""How good past runs were against what was then observed."""
