@@ -1,7 +1,7 @@
 """What the API's reference says about Locationforecast."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
 from mobile_models.serializers import ProblemSerializer
@@ -25,11 +25,10 @@ class StepDataSerializer(serializers.Serializer[None]):
     next_12_hours = serializers.DictField(required=False, help_text="`summary.symbol_code`.")
 
 
-class StepSerializer(serializers.Serializer[None]):
-    """A time step."""
-
-    time = serializers.DateTimeField()
-    data = StepDataSerializer()
+# Serializers have an attribute `data` of their own, so that a class cannot name a field so.
+STEP = inline_serializer(
+    "Step", {"time": serializers.DateTimeField(), "data": StepDataSerializer()}, many=True
+)
 
 
 class MetaSerializer(serializers.Serializer[None]):
@@ -43,7 +42,7 @@ class PropertiesSerializer(serializers.Serializer[None]):
     """The forecast."""
 
     meta = MetaSerializer()
-    timeseries = StepSerializer(many=True)
+    timeseries = STEP
 
 
 class LocationforecastSerializer(serializers.Serializer[None]):

@@ -66,12 +66,12 @@ def _body(run: ForecastRun, place: Place, now: datetime, form: str) -> bytes:
     first = int(now.timestamp()) // HOUR
     count = max(0, stored.init_hour + 1 + stored.contract.lead_hours - first)
     needs = {spec.name for spec in stored.contract.outputs}
-    series = place_series([stored], blend, place, needs=needs, first=first, count=count)
+    series = place_series([stored], [blend], [place], needs=needs, first=first, count=count)
     made = document(
-        wrap(series.outputs, stored.contract),
+        wrap({name: values[0] for name, values in series.outputs.items()}, stored.contract),
         first_hour=first,
         from_hour=first,
-        site=Site(place.latitude, place.longitude, series.elevation),
+        site=Site(place.latitude, place.longitude, float(series.elevations[0])),
         updated=run.stored or run.init_time,
         complete=form == "complete",
     )
