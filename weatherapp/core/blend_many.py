@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from weatherapp.core.arrays import FloatArray
+from weatherapp.core.arrays import FloatArray, IntArray
 from weatherapp.core.blend import LAPSE, STATIONS, Blend, blend_outputs
 
 
@@ -36,7 +36,7 @@ def blend_many(outputs: Mapping[str, FloatArray], blends: Sequence[Blend]) -> di
 def _average(
     name: str,
     values: FloatArray,
-    stations: FloatArray,
+    stations: IntArray,
     weights: FloatArray,
     lifts: FloatArray,
     blends: Sequence[Blend],
@@ -47,7 +47,8 @@ def _average(
     lapse = LAPSE.get(name)
     if lapse is not None:
         mean += (lapse * lifts).reshape(places, *[1] * (mean.ndim - 1))
-    gaps = np.isnan(mean.reshape(places, -1).sum(axis=1))
-    for place in np.flatnonzero(gaps):
-        mean[place] = blend_outputs({name: values}, blends[place])[name]
+    # One sum finds any gap.
+    if np.isnan(mean.sum()):
+        for place in np.flatnonzero(np.isnan(mean.reshape(places, -1).sum(axis=1))):
+            mean[place] = blend_outputs({name: values}, blends[place])[name]
     return np.asarray(mean)

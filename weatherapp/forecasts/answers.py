@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from weatherapp.forecasts import replies, selectors, store
 from weatherapp.forecasts.errors import QueryInvalid
+from weatherapp.forecasts.memory import recent
 from weatherapp.forecasts.models import ForecastRun
 from weatherapp.forecasts.query import BEST, Query
 from weatherapp.forecasts.series import earlier_runs
@@ -30,7 +31,7 @@ class Sources:
 
 
 def find_sources(query: Query) -> Sources:
-    """The newest stored run of every model. One query for each.
+    """The newest stored run of every model. One query for each, but see `memory.Recent`.
 
     Raises:
         NoCurrentRun: none was stored yet.
@@ -56,7 +57,7 @@ def make_answers(query: Query, sources: Sources, plans: Sequence[replies.Plan]) 
 
 def _run_of(model: str) -> ForecastRun:
     if model == BEST:
-        return selectors.current_run()
+        return recent.run()
     run = selectors.run_of_release(model)
     if run is None:
         versions = selectors.served_releases()[:NAMED_VERSIONS]

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
+from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -19,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from weatherapp.core.errors import NothingNear
-from weatherapp.forecasts import answers, caching, cells, limits, reference, replies, selectors, store
+from weatherapp.forecasts import answers, caching, cells, limits, memory, reference, replies, selectors, store
 from weatherapp.forecasts.errors import NoCurrentRun, QueryInvalid, TooManyRequests
 from weatherapp.forecasts.formats import csv, flatbuffers
 from weatherapp.forecasts.formats import json as json_format
@@ -167,15 +168,34 @@ def _forecast(request: Request, query: Query, asked: str) -> HttpResponse:
     modified = caching.modified_at(sources.runs, now)
     # A series starts at a local midnight or at the current hour, which is a quarter of an hour everywhere.
     etag = caching.tag(sources.key, asked, str(int(now.timestamp()) // caching.QUARTER), weak=True)
-    if request.method in {"GET", "HEAD"} and caching.is_fresh(request, etag, modified):
+    if request.method == "POST":
+        response = _written(query, sources, now)
+    elif caching.is_fresh(request, etag, modified):
         response = HttpResponse(status=304)
     else:
-        response = _written(query, sources, now)
+        response = _remembered(etag, query, sources, now)
     about_now = bool(query.current or query.current_weather or query.minutely_15)
     newest = sources.runs[0]
     caching.stamp(response, newest, etag, now, modified=modified, moment=about_now)
     response["Vary"] = "Accept-Encoding"
     return caching.describe(response, newest, now)
+
+
+def _remembered(etag: str, query: Query, sources: answers.Sources, now: datetime) -> HttpResponse:
+    """What was written for this tag before: the same question to the same run in the same quarter of an hour."""
+    most = settings.ANSWER_CACHE_MB * 1024 * 1024
+    key = f"{settings.RUNS_DIR} {etag}"
+    found = memory.bodies.get(key) if most else None
+    if found is not None:
+        body, stations = found
+        response = HttpResponse(body, content_type=WRITERS[query.format][1])
+        if stations:
+            response["X-Skyfold-Stations"] = stations
+        return response
+    response = _written(query, sources, now)
+    if most:
+        memory.bodies.put(key, response.content, response.get("X-Skyfold-Stations", ""), most)
+    return response
 
 
 def _written(query: Query, sources: answers.Sources, now: datetime) -> HttpResponse:
