@@ -15,6 +15,9 @@ Every one has a default that runs on a laptop with nothing installed.
 | `CYCLE_MINUTE` | 5 | minute of the hour in which the forecast cycle starts |
 | `CELERY_KEY_PREFIX` | skyfold: | what the queue's keys in Redis begin with |
 | `PACKAGING_BUILDER` | packager.pipeline.build_variant | dotted path of what builds a job's bundle |
+| `OBSERVATIONS_KEPT_DAYS` | 100 | months that ended earlier are archived to Parquet, guidance too |
+| `REJECTIONS_KEPT_DAYS` | 30 | what quality control refused is deleted after that |
+| `ARCHIVE_DIR` | `archive/` in `SKYFOLD_VAR` | folder of the archived months |
 | `RUNS_KEPT` | 72 | how many forecast runs are kept; below 52 long leads are never verified |
 | `VERIFICATION_DELAY_HOURS` | 2 | how long after an hour its forecasts are scored: reports come late |
 | `VERIFICATION_KEPT_DAYS` | 400 | scores of days longer ago are forgotten |
@@ -197,6 +200,9 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
 REPLAY_FEED = env.bool("REPLAY_FEED", default=True)
 CYCLE_MINUTE = env.int("CYCLE_MINUTE", default=5)
+OBSERVATIONS_KEPT_DAYS = env.int("OBSERVATIONS_KEPT_DAYS", default=100)
+REJECTIONS_KEPT_DAYS = env.int("REJECTIONS_KEPT_DAYS", default=30)
+ARCHIVE_DIR = Path(env.str("ARCHIVE_DIR", default=str(VAR_DIR / "archive")))
 RUNS_KEPT = env.int("RUNS_KEPT", default=72)
 VERIFICATION_DELAY_HOURS = env.int("VERIFICATION_DELAY_HOURS", default=2)
 VERIFICATION_KEPT_DAYS = env.int("VERIFICATION_KEPT_DAYS", default=400)
