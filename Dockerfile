@@ -25,7 +25,8 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
 # A worker that handled many requests is replaced; the heartbeat file must not lie on a slow disk.
-CMD ["gunicorn", "weatherapp.config.wsgi:application", "--bind", "0.0.0.0:8000", "--workers", "2", \
+CMD ["gunicorn", "weatherapp.config.wsgi:application", "--config", "python:weatherapp.config.gunicorn", \
+     "--bind", "0.0.0.0:8000", "--workers", "2", \
      "--threads", "4", "--max-requests", "20000", "--max-requests-jitter", "2000", \
      "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]
 

@@ -20,6 +20,7 @@ def web_command(address: str, *, workers: int = 2) -> list[str]:
     """The command line of the web process, listening on `host:port`."""
     return [
         *(sys.executable, "-m", "gunicorn", "weatherapp.config.wsgi", "--bind", address),
+        *("--config", "python:weatherapp.config.gunicorn"),
         *("--workers", str(workers), "--threads", "2", "--log-level", "warning"),
     ]
 

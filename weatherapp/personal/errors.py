@@ -53,8 +53,4 @@ class TargetRefused(PersonalError):
 
 
 class DeliveryFailed(PersonalError):
-    """A webhook did not take an entry."""
-
-    def __init__(self, message: str, *, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
+    """A webhook could not be reached, or gave no reply."""

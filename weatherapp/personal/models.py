@@ -117,7 +117,6 @@ class BiasFilter(models.Model):
     variable = models.CharField(max_length=20)
     base = models.JSONField()
     state = models.JSONField()
-    latest = models.DateTimeField(null=True, help_text="Time of the latest accepted report.")
 
     class Meta:
         ordering: ClassVar = ["variable"]
@@ -132,9 +131,16 @@ class BiasFilter(models.Model):
 class OwnReport(models.Model):
     """What a device measured or felt at one of its places, in inside units. Kept for a few days."""
 
+    class Source(models.TextChoices):
+        STATION = "station"
+        BAROMETER = "barometer"
+        THUMB = "thumb"
+
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="reports")
     place = models.ForeignKey(Place, on_delete=models.CASCADE, related_name="reports")
     client_id = models.CharField(max_length=64, help_text="Made by the device: sent twice, counted once.")
+    content = models.CharField(max_length=64, help_text="SHA-256 of what was sent.")
+    source = models.CharField(max_length=9, choices=Source, default=Source.STATION)
     variable = models.CharField(max_length=20)
     time = models.DateTimeField()
     value = models.FloatField()
@@ -159,6 +165,7 @@ class Vote(models.Model):
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="votes")
     place = models.ForeignKey(Place, on_delete=models.CASCADE, related_name="votes")
     client_id = models.CharField(max_length=64)
+    content = models.CharField(max_length=64)
     time = models.DateTimeField()
     vote = models.SmallIntegerField()
     utci = models.FloatField(help_text="°C, of then.")
@@ -193,7 +200,7 @@ class Rule(models.Model):
     comparison = models.CharField(max_length=5, choices=Comparison)
     threshold = models.FloatField(help_text="In `unit`.")
     unit = models.CharField(max_length=12)
-    probability = models.FloatField(help_text="0–1: at least so likely.")
+    probability = models.FloatField(help_text="0–1: more likely than this.")
     days = models.JSONField(default=list, help_text="Of mon … sun; empty for every day. Not with a commute.")
     start = models.CharField(max_length=5, blank=True, help_text="HH:MM; empty for the whole day.")
     end = models.CharField(max_length=5, blank=True)

@@ -14,5 +14,5 @@ class BearerScheme(OpenApiAuthenticationExtension):
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "The token that `POST /v1/devices` gave; it belongs to the device, not to a person.",
+            "description": "The token that `POST /v1/devices` gave: a device's, not a person's.",
         }
