@@ -14,6 +14,17 @@ app.autodiscover_tasks()
 
 app.conf.beat_schedule = {
     "sweep-packaging-jobs": {"task": "packager.jobs.tasks.sweep_jobs", "schedule": 30.0},
+    # An entry per feed: one that hangs or fails holds up no other. A pass that waits in the queue until the
+    # next is due is not worth making.
+    **{
+        f"feed-{name}": {
+            "task": "weatherapp.observations.tasks.ingest_feed",
+            "schedule": crontab(minute=settings.FEED_MINUTES),
+            "args": (name,),
+            "options": {"expires": 1800},
+        }
+        for name in settings.FEEDS
+    },
     "forecast-cycle": {
         "task": "weatherapp.forecasts.tasks.run_cycle",
         "schedule": crontab(minute=str(settings.CYCLE_MINUTE)),

@@ -12,6 +12,15 @@ Every one has a default that runs on a laptop with nothing installed.
 | `DATABASE_URL` | SQLite in `SKYFOLD_VAR` | postgres://user:password@host:port/name |
 | `CELERY_BROKER_URL` | a folder in `SKYFOLD_VAR` | redis://…, amqp://… |
 | `REPLAY_FEED` | true | whether beat replays the reference stations as if they reported now |
+| `FEEDS` | replay, or none without `REPLAY_FEED` | feeds that beat asks, comma-separated: docs/feeds.md |
+| `FEED_MINUTES` | 2,32 | minutes of the hour in which beat asks them |
+| `FEED_<NAME>_SOURCE` | none | METAR, ISD_LITE, METEOSTAT, OPEN_METEO: a folder, a file, an http(s) address |
+| `FEED_<NAME>_STATIONS` | none | the feed's list of stations, a file or an address |
+| `FEED_<NAME>_SITES` | none | ISD_LITE and METEOSTAT over HTTP: which stations' files, comma-separated |
+| `FEED_METAR_MAX_AGE_HOURS` | 72 | older METARs are refused |
+| `FEED_OPEN_METEO_PLACES` | none | CODE,latitude,longitude,elevation; separated by semicolons |
+| `FEED_OPEN_METEO_MODEL` | Open-Meteo's best match | which numerical model to ask for |
+| `FEED_OPEN_METEO_PREVIOUS_DAYS` | 0 | how many days' earlier runs to ask for, at most 7 |
 | `CYCLE_MINUTE` | 5 | minute of the hour in which the forecast cycle starts |
 | `CELERY_KEY_PREFIX` | skyfold: | what the queue's keys in Redis begin with |
 | `PACKAGING_BUILDER` | packager.pipeline.build_variant | dotted path of what builds a job's bundle |
@@ -199,6 +208,18 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
 REPLAY_FEED = env.bool("REPLAY_FEED", default=True)
+FEEDS = env.list("FEEDS", default=["replay"] if REPLAY_FEED else [])
+FEED_MINUTES = env.str("FEED_MINUTES", default="2,32")
+_READ_FEEDS = ("metar", "isd_lite", "meteostat", "open_meteo")
+FEED_SOURCES = {name: env.str(f"FEED_{name.upper()}_SOURCE", default="") for name in _READ_FEEDS}
+FEED_STATIONS = {name: env.str(f"FEED_{name.upper()}_STATIONS", default="") for name in _READ_FEEDS}
+FEED_SITES = {name: env.list(f"FEED_{name.upper()}_SITES", default=[]) for name in _READ_FEEDS}
+FEED_METAR_MAX_AGE_HOURS = env.int("FEED_METAR_MAX_AGE_HOURS", default=72)
+FEED_OPEN_METEO_PLACES = [
+    place for place in env.str("FEED_OPEN_METEO_PLACES", default="").split(";") if place.strip()
+]
+FEED_OPEN_METEO_MODEL = env.str("FEED_OPEN_METEO_MODEL", default="")
+FEED_OPEN_METEO_PREVIOUS_DAYS = env.int("FEED_OPEN_METEO_PREVIOUS_DAYS", default=0)
 CYCLE_MINUTE = env.int("CYCLE_MINUTE", default=5)
 OBSERVATIONS_KEPT_DAYS = env.int("OBSERVATIONS_KEPT_DAYS", default=100)
 REJECTIONS_KEPT_DAYS = env.int("REJECTIONS_KEPT_DAYS", default=30)

@@ -81,6 +81,8 @@ class SourcedFeed:
     name: ClassVar[str]
     # Hours after which the newest report is too old for the feed to be up; None: the feed brings history.
     stale_after: ClassVar[int | None] = None
+    # Whether documents with reports of a coming hour are to be read again once it has come.
+    awaits_hours: ClassVar[bool] = False
 
     def __init__(self, options: FeedOptions | None = None) -> None:
         self.options = options or FeedOptions()

@@ -52,6 +52,7 @@ class MetarFeed(SourcedFeed):
 
     name = "metar"
     stale_after: ClassVar[int | None] = 3
+    awaits_hours: ClassVar[bool] = True
 
     def positions(self) -> Positions:
         """The stored stations, overruled by the configured list."""

@@ -58,6 +58,7 @@ class Reading:
         troubles: what could not be read, in sentences.
         waiting: what was left for the next look.
         unchanged: how many documents were as before.
+        more: whether this look ended because it had read enough.
     """
 
     documents: tuple[Document, ...] = ()
@@ -65,6 +66,7 @@ class Reading:
     troubles: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     unchanged: int = 0
+    more: bool = False
 
 
 class Source(Protocol):
@@ -127,6 +129,7 @@ class FolderSource:
                 look.waiting.append(f"{file.name} (still being written)")
             elif look.full(before["size"]):
                 look.waiting.append(f"{file.name} (this pass has read enough)")
+                look.more = True
             else:
                 document = unpacked(key, file.read_bytes(), modified=_time(before))
                 if _signature(file) != before:
@@ -156,6 +159,7 @@ class _Look:
         self.troubles: list[str] = []
         self.waiting: list[str] = []
         self.unchanged = 0
+        self.more = False
         self.bytes = 0
 
     def keep(self, key: str, validator: Mapping[str, Any]) -> None:
@@ -182,6 +186,7 @@ class _Look:
             troubles=tuple(self.troubles),
             waiting=tuple(self.waiting),
             unchanged=self.unchanged,
+            more=self.more,
         )
 
 
