@@ -16,8 +16,8 @@ def blend_many(outputs: Mapping[str, FloatArray], blends: Sequence[Blend]) -> di
         blends: one per place, at least one.
 
     Returns:
-        By contract name, (place, hour[, k]), as `blend_outputs`, but for a dew point above the temperature, which
-        the caller sees to.
+        By contract name, (place, hour[, k]), as `blend_outputs`, but for a dew point above the temperature,
+        which the caller sees to.
     """
     stations = np.zeros((len(blends), STATIONS), dtype=np.int64)
     weights = np.zeros((len(blends), 1, STATIONS))

@@ -20,8 +20,8 @@ def apparent_temperature(
     Returns:
         °C.
 
-    Source: Steadman (1994), Norms of apparent temperature in Australia, Australian Meteorological Magazine 43,
-    1–16, in the form without radiation that the Bureau of Meteorology uses.
+    Source: Steadman (1994), Norms of apparent temperature in Australia, Australian Meteorological Magazine
+    43, 1–16, in the form without radiation that the Bureau of Meteorology uses.
     """
     celsius = np.asarray(temperature, dtype=np.float64)
     vapour = saturation_vapour_pressure(dew_point)

@@ -98,7 +98,7 @@ class Hours:
 
     @cached_property
     def vapour_pressure_deficit(self) -> FloatArray:
-        """kPa."""
+        """In kPa."""
         return feels.vapour_pressure_deficit(self.temperature, self.dew_point)
 
     @cached_property
@@ -151,7 +151,7 @@ class Hours:
         return np.where(kind < 0, np.nan, np.array(PRECIPITATION_TYPES)[kind])
 
     def type_probability(self, kind: int) -> FloatArray:
-        """%, of one class of `weather_code.TYPE_NAMES`; rain, snow and freezing rain make up precipitation."""
+        """%, of a class of `weather_code.TYPE_NAMES`; rain, snow and freezing rain make up precipitation."""
         unknown = np.isnan(self.decision.probability)
         return np.where(unknown, np.nan, self.decision.type_probability[:, kind] * 100)
 

@@ -43,8 +43,8 @@ def is_fresh(request: HttpRequest, etag: str, modified: int | None = None) -> bo
 def modified_at(runs: Sequence[ForecastRun], now: datetime) -> int:
     """When a forecast became what it is, Unix seconds.
 
-    With a new run, or at a full quarter of an hour: there every series starts that starts today or now, in every
-    zone.
+    With a new run, or at a full quarter of an hour: there every series starts that starts today or now, in
+    every zone.
     """
     stored = [int(run.stored.timestamp()) for run in runs if run.stored]
     return max([*stored, int(now.timestamp()) // QUARTER * QUARTER])

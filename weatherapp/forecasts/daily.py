@@ -43,7 +43,7 @@ class Days:
         return np.where(self.rows >= 0, self.moments.by_place(values)[:, self.rows], np.nan)
 
     def enough(self, values: FloatArray) -> BoolArray:
-        """(place, day) whether so many of the hours, (place, day, 25), are known that the day may have a value.
+        """(place, day) whether enough of the hours, (place, day, 25), are known for the day to have a value.
 
         A day ahead needs all of them, today what there is, a past day three quarters.
         """

@@ -33,8 +33,9 @@ def parse_rate(rate: str) -> tuple[int, int] | None:
 def check_rate(request: HttpRequest) -> None:
     """Count a request of this client.
 
-    Windows are fixed: a client may ask twice the rate around the end of one. The count is kept in Django's cache,
-    which by default each process has for itself: several processes need a shared one for an exact limit.
+    Windows are fixed: a client may ask twice the rate around the end of one. The count is kept in Django's
+    cache, which by default each process has for itself: several processes need a shared one for an exact
+    limit.
 
     Raises:
         TooManyRequests: the client asked more often than `FORECAST_RATE` allows.

@@ -27,7 +27,7 @@ class Bodies:
             return found
 
     def put(self, key: str, body: bytes, note: str, most: int) -> None:
-        """Keep a body, and forget the longest unused ones beyond `most` bytes; too large a one is not kept."""
+        """Keep a body, and forget the longest unused ones beyond `most` bytes; a large one is not kept."""
         if len(body) > most // 8:
             return
         with self._lock:
@@ -45,7 +45,8 @@ class Bodies:
 class Recent:
     """The current run's row as of at most `CURRENT_RUN_SECONDS` ago.
 
-    A new run is so seen a moment later, and by each process at its own time: as if the request had come earlier.
+    A new run is so seen a moment later, and by each process at its own time: as if the request had come
+    earlier.
     """
 
     def __init__(self) -> None:

@@ -243,8 +243,8 @@ def _spans(
         raise QueryInvalid(f"Parameters '{start}' and '{end}' go together; give both, or none.")
     if len(firsts) != len(lasts) or len(firsts) not in {1, places}:
         raise QueryInvalid(
-            f"Parameters '{start}' and '{end}' have {len(firsts)} and {len(lasts)} values for {places} places; "
-            "give one of each, or one of each per place."
+            f"Parameters '{start}' and '{end}' have {len(firsts)} and {len(lasts)} values for {places} "
+            "places; give one of each, or one of each per place."
         )
     for name in RELATIVE:
         if single(parameters, name, "0") not in {"0", "0.0"}:
@@ -253,8 +253,8 @@ def _spans(
     for first, last in spans:
         if last < first:
             raise QueryInvalid(
-                f"Parameter '{end}' ({last.isoformat()[:16]}) lies before '{start}' ({first.isoformat()[:16]}); "
-                "swap them."
+                f"Parameter '{end}' ({last.isoformat()[:16]}) lies before '{start}' "
+                f"({first.isoformat()[:16]}); swap them."
             )
     return tuple(spans)
 

@@ -8,10 +8,23 @@ from rest_framework import serializers
 
 from mobile_models.serializers import ContractReferenceSerializer, ProblemSerializer
 from weatherapp.core import units
-from weatherapp.forecasts.query import CELLS, FORECAST_DAYS, PAST_DAYS, TIME_FORMATS
-from weatherapp.forecasts.variables import VARIABLES
+from weatherapp.forecasts.daily import DAILY
+from weatherapp.forecasts.query import (
+    CELLS,
+    FORECAST_DAYS,
+    FORMATS,
+    MODELS,
+    PAST_DAYS,
+    PLACES,
+    RESOLUTIONS,
+    TIME_FORMATS,
+)
+from weatherapp.forecasts.variables import LEVELS, QUANTILES, produced
 
-EXPOSED = "ETag, Expires, X-Skyfold-Run, X-Skyfold-Release, X-Skyfold-Stations, X-Skyfold-Replay"
+EXPOSED = (
+    "ETag, Expires, Last-Modified, Retry-After, X-Skyfold-Run, X-Skyfold-Run-Age, X-Skyfold-Release, "
+    "X-Skyfold-Stations, X-Skyfold-Replay"
+)
 BODY_TYPES = ("application/json", "application/x-www-form-urlencoded")
 
 
@@ -22,32 +35,53 @@ class ForecastErrorSerializer(serializers.Serializer[None]):
     reason = serializers.CharField(help_text="The parameter, what was given and what is allowed.")
 
 
-class SeriesSerializer(serializers.Serializer[None]):
-    """`time`, and one list per variable that was asked for, spelt as it was asked for; null where unknown."""
+VALUES = {
+    "type": "array",
+    "items": {"nullable": True, "description": "A number; for points in time a label. Null where unknown."},
+}
+# A series per variable that was asked for, spelt as it was asked for; null where unknown.
+SERIES = {"type": "object", "required": ["time"], "additionalProperties": VALUES}
+MOMENT = {
+    "type": "object",
+    "required": ["time", "interval"],
+    "additionalProperties": VALUES["items"],
+    "description": "`interval` is the seconds that amounts are for.",
+}
+UNITS = {"type": "object", "required": ["time"], "additionalProperties": {"type": "string"}}
 
-    time = serializers.ListField(child=serializers.CharField())
+
+def _section(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {f"{name}_units": UNITS, name: values}
 
 
-class SeriesUnitsSerializer(serializers.Serializer[None]):
-    """The unit of `time` and of each variable that was asked for."""
-
-    time = serializers.CharField()
-
-
-class ForecastSerializer(serializers.Serializer[None]):
-    """The forecast of one place."""
-
-    latitude = serializers.FloatField()
-    longitude = serializers.FloatField()
-    generationtime_ms = serializers.FloatField()
-    utc_offset_seconds = serializers.IntegerField(help_text="Now; the labels use the offset of their hour.")
-    timezone = serializers.CharField()
-    timezone_abbreviation = serializers.CharField()
-    elevation = serializers.FloatField(required=False, help_text="Metres; absent with `elevation=nan`.")
-    replay = serializers.BooleanField(required=False, help_text="Present and true in a replay.")
-    location_id = serializers.IntegerField(required=False, help_text="From the second place on.")
-    hourly_units = SeriesUnitsSerializer(required=False)
-    hourly = SeriesSerializer(required=False)
+FORECAST: dict[str, Any] = {
+    "type": "object",
+    "required": [
+        "latitude", "longitude", "generationtime_ms", "utc_offset_seconds", "timezone",
+        "timezone_abbreviation",
+    ],
+    "properties": {
+        "latitude": {"type": "number"},
+        "longitude": {"type": "number"},
+        "generationtime_ms": {
+            "type": "number",
+            "description": "Spent on this place when the answer was made, which may be minutes ago.",
+        },
+        "utc_offset_seconds": {"type": "integer", "description": "Now; labels use that of their own hour."},
+        "timezone": {"type": "string"},
+        "timezone_abbreviation": {"type": "string"},
+        "elevation": {"type": "number", "description": "Metres; absent with `elevation=nan`."},
+        "replay": {"type": "boolean", "description": "Present and true in a replay."},
+        "location_id": {"type": "integer", "description": "From the second place on."},
+        **_section("current", MOMENT),
+        **_section("current_weather", MOMENT),
+        **_section("minutely_15", SERIES),
+        **_section("hourly", SERIES),
+        **_section("daily", SERIES),
+    },
+    "additionalProperties": False,
+}  # fmt: skip
+FORECASTS = {"oneOf": [FORECAST, {"type": "array", "items": FORECAST}]}
 
 
 class CellStationSerializer(serializers.Serializer[None]):
@@ -89,24 +123,50 @@ def _query(name: str, description: str, example: Any = None, **more: Any) -> Ope
     return OpenApiParameter(name, description=description, examples=shown, **more)
 
 
-_spellings = ", ".join(f"{variable.name}" for variable in VARIABLES)
+_hours = (
+    f"Any of {', '.join(produced())}; quantiles such as {', '.join(f'{name}_p90' for name in QUANTILES)} "
+    f"(levels {' '.join(LEVELS)}); older spellings; and all other variables of Open-Meteo, null."
+)
+_days = f"Any of {', '.join(DAILY)}; older spellings; and every other variable of Open-Meteo, which is null."
+_exclusive = "Excludes past_* and forecast_* other than 0. One, or one per place."
 PARAMETERS = [
-    _query("latitude", "Degrees north; several separated by commas.", "41.88", required=True),
+    _query(
+        "latitude", f"Degrees north; up to {PLACES}, separated by commas or repeated.", "41.88", required=True
+    ),
     _query("longitude", "Degrees east, as many as latitudes.", "-87.63", required=True),
     _query("elevation", "Metres, as many as latitudes; `nan` for no downscaling.", "181"),
-    _query("hourly", f"Any of {_spellings}, or their older spellings.", "temperature_2m,weather_code"),
+    _query("hourly", _hours, "temperature_2m,weather_code"),
+    _query("daily", _days, "temperature_2m_max,sunrise"),
+    _query("current", "As `hourly`: values of the quarter of an hour that is now.", "temperature_2m"),
+    _query("minutely_15", "As `hourly`, interpolated to quarters of an hour.", "precipitation"),
+    _query("current_weather", "The older block of what is now.", enum=("false", "true")),
     _query("timezone", "An IANA name, GMT, or `auto`; one, or one per place.", "auto"),
     _query("temperature_unit", "Unit of temperatures.", enum=tuple(units.TEMPERATURE)),
-    _query("wind_speed_unit", "Unit of speeds. `windspeed_unit` wins over it.", enum=tuple(units.SPEED)),
-    _query("precipitation_unit", "Unit of amounts; inch also turns metres to feet.", enum=tuple(units.WATER)),
-    _query("length_unit", "Unit of heights.", enum=tuple(units.LENGTH)),
+    _query("wind_speed_unit", "Unit of speeds.", enum=tuple(units.SPEED)),
+    _query("windspeed_unit", "Its older spelling, which wins.", enum=tuple(units.SPEED)),
+    _query("precipitation_unit", "Unit of amounts; inch also turns cm and m.", enum=tuple(units.WATER)),
+    _query("length_unit", "Unit of heights and of snow.", enum=tuple(units.LENGTH)),
     _query("timeformat", "Local time, or seconds since 1970.", enum=TIME_FORMATS),
     _query("forecast_days", f"0 to {FORECAST_DAYS}; 7 unless given.", 2, type=OpenApiTypes.INT),
     _query("past_days", f"0 to {PAST_DAYS}; 0 unless given.", 0, type=OpenApiTypes.INT),
     _query("forecast_hours", "Hours from the current one on, instead of days.", type=OpenApiTypes.INT),
     _query("past_hours", "Hours before the current one.", type=OpenApiTypes.INT),
-    _query("models", "`best_match` or the live release's version.", "best_match"),
+    _query("forecast_minutely_15", "Quarters of an hour from the current one on.", type=OpenApiTypes.INT),
+    _query("past_minutely_15", "Quarters of an hour before the current one.", type=OpenApiTypes.INT),
+    _query("start_date", f"First local day, such as 2026-07-04. {_exclusive}"),
+    _query("end_date", "Last local day; goes with start_date."),
+    _query("start_hour", f"First local hour, such as 2026-07-04T18:00. {_exclusive}"),
+    _query("end_hour", "Last local hour; goes with start_hour."),
+    _query("start_minutely_15", f"First local quarter of an hour. {_exclusive}"),
+    _query("end_minutely_15", "Last local quarter of an hour; goes with start_minutely_15."),
+    _query(
+        "models",
+        f"`best_match` or versions of releases; up to {MODELS}. Several: every name gets `_<model>` behind it.",
+        "best_match",
+    ),
     _query("cell_selection", "Accepted and without effect.", enum=CELLS),
+    _query("temporal_resolution", "Accepted and without effect.", enum=RESOLUTIONS),
+    _query("format", "How the answer is written.", enum=FORMATS),
 ]
 CELL = OpenApiParameter(
     "cell",
@@ -114,13 +174,14 @@ CELL = OpenApiParameter(
     description="South-west corner in whole degrees.",
     examples=[OpenApiExample("Chicago", value="N41W088")],
 )
+_NUMBERS = {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
+_NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 FORECAST_BODY = {
     "type": "object",
     "required": ["latitude", "longitude"],
     "properties": {
-        "latitude": {"type": "array", "items": {"type": "number"}},
-        "longitude": {"type": "array", "items": {"type": "number"}},
-        "hourly": {"type": "array", "items": {"type": "string"}},
+        **dict.fromkeys(("latitude", "longitude", "elevation"), _NUMBERS),
+        **dict.fromkeys(("hourly", "daily", "current", "minutely_15", "models", "timezone"), _NAMES),
     },
     "additionalProperties": True,
     "description": "The parameters of the GET form; each a value or a list.",
@@ -131,14 +192,34 @@ def _refused(description: str) -> OpenApiResponse:
     return OpenApiResponse(ForecastErrorSerializer, description=description)
 
 
-FORECAST_RESPONSES = {
-    200: OpenApiResponse(ForecastSerializer, description="One place; several give a list of these."),
-    304: OpenApiResponse(description="The tag in `If-None-Match` still holds."),
-    400: _refused("A parameter is not what is allowed, or no station is near the place."),
-    413: _refused("The body is larger than 128 kB."),
+_WRITTEN: dict[Any, Any] = {
+    (200, "application/json"): OpenApiResponse(
+        FORECASTS, description="One place gives an object, several a list of them."
+    ),
+    (200, "text/csv"): OpenApiResponse(
+        OpenApiTypes.STR, description="With `format=csv`: a table of places, and one per section."
+    ),
+    (200, "application/octet-stream"): OpenApiResponse(
+        OpenApiTypes.BINARY,
+        description="With `format=flatbuffers`: size-prefixed messages, one per place and model.",
+    ),
+}
+_REFUSED = {
+    400: _refused("A parameter is not what is allowed, or no station is near a place."),
+    429: _refused("This address asks too often; `Retry-After` says when to ask again."),
     503: _refused("No run is stored yet; `Retry-After` says when to ask again."),
 }
-POSTED_RESPONSES = FORECAST_RESPONSES
+FORECAST_RESPONSES = {
+    **_WRITTEN,
+    304: OpenApiResponse(description="What `If-None-Match` or `If-Modified-Since` names still holds."),
+    **_REFUSED,
+}
+POSTED_RESPONSES = {
+    **_WRITTEN,
+    **_REFUSED,
+    413: _refused("The body is larger than 128 kB."),
+    415: _refused("The body is neither a form nor JSON."),
+}
 CELL_RESPONSES = {
     200: CellSerializer,
     304: OpenApiResponse(description="The tag in `If-None-Match` still holds."),

@@ -57,7 +57,7 @@ def resolve_hourly(name: str) -> Variable:
     """
     found = find_hourly(name)
     if found is None:
-        raise nearest("hourly", name, HOURLY, (*HOURLY, *foreign.names()))
+        raise nearest("hourly", name, produced(), (*produced(), *foreign.names()))
     return found
 
 
@@ -74,6 +74,11 @@ def find_hourly(name: str) -> Variable | None:
         now = find_hourly(base)
         found = now and replace(now, name=modern, needs=frozenset(), values=None)
     return found
+
+
+def produced() -> list[str]:
+    """Names of all variables that have values, but for their quantiles."""
+    return [variable.name for variable in VARIABLES]
 
 
 def unknown_name(kind: str, name: str, other: str) -> QueryInvalid:

@@ -182,7 +182,7 @@ def _forecast(request: Request, query: Query, asked: str) -> HttpResponse:
 
 
 def _remembered(etag: str, query: Query, sources: answers.Sources, now: datetime) -> HttpResponse:
-    """What was written for this tag before: the same question to the same run in the same quarter of an hour."""
+    """What was written for this tag before: the same question, the same run, the same quarter of an hour."""
     most = settings.ANSWER_CACHE_MB * 1024 * 1024
     key = f"{settings.RUNS_DIR} {etag}"
     found = memory.bodies.get(key) if most else None
@@ -232,7 +232,8 @@ def _pairs(asked: str) -> Pairs:
 
 
 def _body(request: Request) -> Pairs:
-    raw = _raw(request._request)  # noqa: SLF001  (DRF's parsers would answer a malformed body in another shape)
+    # DRF's parsers would answer a malformed body in another shape.
+    raw = _raw(request._request)  # noqa: SLF001
     content_type = (request.content_type or "").lower()
     if "json" not in content_type:
         if content_type.startswith("multipart/"):
