@@ -6,7 +6,12 @@ from drf_spectacular.validation import validate_schema
 
 from tests.weather import NOW, make_run
 
-EXAMPLES = {"cell": "N41W088", "model": "point", "sha256": "0" * 64}
+EXAMPLES = {
+    "cell": "N41W088",
+    "model": "point",
+    "sha256": "0" * 64,
+    **dict.fromkeys(("place_id", "commute_id", "rule_id"), "00000000-0000-4000-8000-000000000000"),
+}
 REQUIRED = {"latitude": "41.9", "longitude": "-87.7", "platform": "ios"}
 
 
