@@ -43,4 +43,8 @@ app.conf.beat_schedule = {
         "task": "weatherapp.personal.tasks.forget",
         "schedule": crontab(hour="3", minute="17"),
     },
+    "observations-limits": {
+        "task": "weatherapp.observations.tasks.keep_to_limits",
+        "schedule": crontab(hour="2", minute="41"),
+    },
 }

@@ -15,3 +15,19 @@ class FeedUnreadable(ObservationError):
 
 class FeedBusy(ObservationError):
     """Another pass of the feed is under way."""
+
+
+class ArchiveBusy(ObservationError):
+    """Another process archives into the same folder."""
+
+
+class ArchiveUnusable(ObservationError):
+    """The folder or a file of archived months cannot be read or written."""
+
+
+class NothingToBuild(ObservationError):
+    """A dataset was asked for of which nothing was ingested."""
+
+
+class DatasetNotWritten(ObservationError):
+    """A dataset cannot be written where it was asked for."""
