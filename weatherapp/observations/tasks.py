@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from weatherapp.observations import passes
+from weatherapp.observations import passes, retention
 from weatherapp.observations.errors import ObservationError
 
 logger = logging.getLogger(__name__)
@@ -18,3 +18,12 @@ def ingest_feed(name: str) -> None:
         passes.run_pass(name=name)
     except ObservationError as error:
         logger.warning("feed %s: %s", name, error)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def keep_to_limits() -> None:
+    """Archive old months and forget old refusals; harmless if delivered twice."""
+    try:
+        retention.keep_to_limits()
+    except ObservationError as error:
+        logger.warning("archive: %s", error)
