@@ -1,5 +1,7 @@
 """What a student is asked to learn from its teacher."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +12,7 @@ from packager.contract import reference_contract
 from packager.dataset.windows import Windows
 from packager.student.losses import WEIGHTS
 from packager.student.normalisation import measure_normalisation
+from packager.student.training import TrainingOptions
 from tests.students import expected, student_folder, weather
 
 CONTRACT = reference_contract()
@@ -90,3 +93,15 @@ def test_labels_are_the_teachers_outputs_in_half_precision_where_that_is_enough(
 
 def test_options_can_be_written_down():
     assert DistilOptions(temperature=3.0).to_dict()["training"]["epochs"] == 12
+
+
+def test_the_teacher_labels_cases_whose_guidance_is_hidden_already():
+    known = {"guidance": np.ones((200, 48, 7), np.float32), "guidance_mask": np.ones((200, 48, 7))}
+    windows = Windows(inputs=known, targets={}, station=np.zeros(200, int), init_hour=np.arange(200))
+    options = TrainingOptions(hide_guidance=0.5)
+    hidden, left = distil._guidance_hidden(windows, options)
+    share = (hidden.inputs["guidance_mask"] == 0).any(axis=(1, 2)).mean()
+    assert 0.35 < share < 0.65
+    assert left == replace(options, hide_guidance=0.0)
+    again, _ = distil._guidance_hidden(windows, options)
+    np.testing.assert_array_equal(again.inputs["guidance"], hidden.inputs["guidance"])

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from packager.contract import reference_contract
+from packager.contract import GUIDANCE_VARIABLES, reference_contract
 from packager.student.layers import (
     AddRegression,
     Anchors,
     Denormalise,
+    GuidanceAnchors,
+    GuidanceFeatures,
     LeadFeatures,
     NormaliseHistory,
     OrderedQuantiles,
@@ -169,3 +171,39 @@ def test_what_a_linear_layer_sees_does_not_hold_the_mask():
     np.testing.assert_array_equal(
         RegressionFeatures()([history, site, clock]), RegressionFeatures()([other_mask, site, clock])
     )
+
+
+def guidance_numbers(masked=()):
+    """(1, lead, 1, 14): the values 1 … 7 in every lead, 0 in the masked leads, and the mask."""
+    values = np.broadcast_to(np.arange(1, 8, dtype=np.float32), (1, LEADS, 1, 7)).copy()
+    mask = np.ones_like(values)
+    values[:, list(masked)], mask[:, list(masked)] = 0, 0
+    return np.concatenate([values, mask], axis=-1)
+
+
+def test_every_lead_has_its_own_guidance_and_that_of_the_first():
+    given_numbers = guidance_numbers(masked=[5])
+    given_numbers[0, 0, 0, :7] += 10
+    features = GuidanceFeatures()(given_numbers).numpy()
+    assert features.shape == (1, LEADS, 1, 21)
+    np.testing.assert_array_equal(features[..., :14], given_numbers)
+    np.testing.assert_array_equal(features[0, :, 0, 14:], np.tile(np.arange(11, 18), (LEADS, 1)))
+
+
+def test_differences_start_from_guidance_where_there_is_some():
+    anchors = {
+        "temperature": np.full((1, LEADS, 1), -5.0, np.float32),
+        "dew_point": np.full((1, LEADS), -6.0, np.float32),
+        "pressure_msl": np.full((1, LEADS), -7.0, np.float32),
+        "wind": np.full((1, LEADS, 2), -8.0, np.float32),
+        "wind_speed": np.full((1, LEADS, 1), 9.0, np.float32),
+    }
+    layer = GuidanceAnchors(GUIDANCE_VARIABLES)
+    moved = {name: value.numpy() for name, value in layer([anchors, guidance_numbers([3, 47])]).items()}
+    for lead, expected in ((0, [1, 2, 3, 4, 5, np.hypot(4, 5)]), (3, [-5, -6, -7, -8, -8, 9])):
+        names = ("temperature", "dew_point", "pressure_msl", "wind", "wind_speed")
+        seen = np.concatenate([np.ravel(moved[name][0, lead]) for name in names])
+        np.testing.assert_allclose(seen, expected, rtol=1e-6)
+    assert {name: value.shape for name, value in moved.items()} == {
+        name: value.shape for name, value in anchors.items()
+    }

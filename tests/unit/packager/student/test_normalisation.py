@@ -83,3 +83,12 @@ def test_a_channel_that_is_never_reported_is_named(inputs):
 def test_it_survives_being_written_down(inputs):
     norm = measure_normalisation(inputs, CONTRACT)
     assert Normalisation.from_dict(norm.to_dict()) == norm
+
+
+def test_guidance_is_normalised_as_the_observations_are(inputs):
+    norm = measure_normalisation(inputs, CONTRACT)
+    part = norm.of(("wind_v", "temperature"))
+    assert part.channels == ("wind_v", "temperature")
+    assert part.output_scale("temperature") == norm.output_scale("temperature")
+    assert part.mean[0] == 0.0
+    assert norm.of(CHANNELS) == norm

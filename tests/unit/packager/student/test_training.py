@@ -172,3 +172,17 @@ def test_blurring_moves_site_and_season_but_not_the_hour_of_the_day():
     before, after = (np.arctan2(values["clock"][:, 0], values["clock"][:, 1]) for values in (INPUTS, changed))
     days = (np.angle(np.exp(1j * (after - before)))) * 365.25 / (2 * np.pi)
     assert 8 < days.std() < 22
+
+
+def test_guidance_is_hidden_in_a_share_of_the_cases_and_only_there():
+    options = dataclasses.replace(PLAIN, hide_guidance=0.5)
+    known = {"guidance": np.ones((CASES, 48, 7), np.float32), "guidance_mask": np.ones((CASES, 48, 7))}
+    seen = _augmented(INPUTS | known, np.random.default_rng(2), options)
+    whole = (seen["guidance_mask"] == 1).all(axis=(1, 2))
+    assert 0.3 < whole.mean() < 0.7
+    np.testing.assert_array_equal(seen["history"], INPUTS["history"])
+    # The random numbers that are drawn for a model without guidance stay the same.
+    first, second = np.random.default_rng(3), np.random.default_rng(3)
+    _augmented(INPUTS, first, options)
+    _augmented(INPUTS, second, dataclasses.replace(options, hide_guidance=0.0))
+    assert first.random() == second.random()

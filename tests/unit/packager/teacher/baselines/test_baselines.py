@@ -1,16 +1,19 @@
 """Baselines by hand, on weather that repeats itself every day."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from packager.contract import reference_contract
+from packager.contract import contract_with_guidance, reference_contract
 from packager.dataset import make_windows
 from packager.dataset.records import NO_CEILING, Station
-from packager.teacher.baselines import Climatology, Ridge, persistence, same_hour_yesterday
+from packager.teacher.baselines import Climatology, Ridge, guidance, persistence, same_hour_yesterday
 from packager.verify.skill import score_forecasts
 from tests.unit.packager.dataset.small import START, make_dataset, set_value
 
 CONTRACT = reference_contract()
+GUIDED = contract_with_guidance()
 LEADS = np.arange(1, CONTRACT.lead_hours + 1)
 CHANNELS = CONTRACT.input("history").channel_names
 SOUTH = Station("s", "South", 30.0, 0.0, 0.0, "test", "actual")
@@ -121,10 +124,12 @@ def test_an_unknown_place_takes_the_place_nearest_in_latitude():
     set_value(dataset, dataset.station == 2, "temperature", -20.0)
     table = Climatology.fit(dataset, dataset.station != 1, CONTRACT)
     assert table.analogue["temperature"].tolist() == [0, 2, 2]
-    windows = make_windows(dataset, CONTRACT, stride=24, split="train")
-    outputs = table.forecast(windows, CONTRACT)["temperature"]
-    assert (outputs[windows.station == 1] == -20).all()
-    assert (outputs[windows.station == 0] > 0).all()
+    # South is the one held out of the three.
+    for split, station, cold in (("train", 1, True), ("unseen_station", 0, False)):
+        windows = make_windows(dataset, CONTRACT, stride=24, split=split)
+        outputs = table.forecast(windows, CONTRACT)["temperature"][windows.station == station]
+        assert len(outputs)
+        assert ((outputs == -20) if cold else (outputs > 0)).all()
 
 
 def test_ridge_finds_a_linear_law():
@@ -169,3 +174,76 @@ def test_ridge_forecasts_a_case_alone_as_among_others():
     together, alone = (ridge.forecast(part, CONTRACT) for part in (windows, windows.take([case])))
     for name, values in alone.items():
         np.testing.assert_allclose(values[0], together[name][case], rtol=1e-3, atol=1e-3, err_msg=name)
+
+
+def guided_windows(count=300):
+    """Windows of a daily cycle with a guidance that knows tomorrow but for a bias of 2 K, and noise in it."""
+    dataset = daily(24 * 60)
+    windows = make_windows(dataset, CONTRACT, stride=3, split="train").take(slice(0, count))
+    rng = np.random.default_rng(4)
+    shift = rng.normal(0, 5, (len(windows), 48)).astype(np.float32)
+    targets = windows.targets | {"temperature": windows.targets["temperature"] + shift}
+    known = np.stack(
+        [
+            targets["temperature"] + 2, targets["dew_point"], targets["pressure_msl"],
+            targets["wind"][..., 0], targets["wind"][..., 1],
+            targets["precipitation"], targets["cloud_cover"],
+        ],
+        axis=-1,
+    ).astype(np.float32)  # fmt: skip
+    inputs = windows.inputs | {"guidance": known, "guidance_mask": np.ones_like(known)}
+    return replace(windows, inputs=inputs, targets=targets)
+
+
+def test_guidance_as_it_comes_is_one_value_for_all_quantiles():
+    windows = guided_windows()
+    windows.inputs["guidance_mask"][:, 20, 0] = 0
+    outputs = guidance(windows.inputs, GUIDED)
+    assert set(outputs) == {spec.name for spec in GUIDED.outputs} - {"cloud_base"}
+    for name, values in outputs.items():
+        assert values.shape == (len(windows), *GUIDED.output(name).shape[1:])
+    np.testing.assert_allclose(
+        np.delete(outputs["temperature"] - windows.targets["temperature"][..., None], 20, axis=1),
+        2,
+        atol=1e-4,
+    )
+    assert np.isnan(outputs["temperature"][:, 20]).all()
+    speed = np.hypot(*np.moveaxis(windows.inputs["guidance"][..., 3:5], -1, 0))
+    np.testing.assert_allclose(outputs["wind_speed"][..., 6], speed, rtol=1e-6)
+
+
+def test_guidance_tells_what_falls_by_the_rule_that_labels_observations():
+    windows = guided_windows(4)
+    known, mask = windows.inputs["guidance"], windows.inputs["guidance_mask"]
+    known[:, :, 5] = [[0.0, 0.04, 0.2, 0.2] * 12] * 4
+    known[:, :, 0], known[:, :, 1] = 15.0, 12.0
+    known[:, 3::4, 0], known[:, 3::4, 1] = -8.0, -9.0
+    mask[0, 8, 5], mask[0, 2, 1] = 0, 0
+    kind = guidance(windows.inputs, GUIDED)["precipitation_type"]
+    certain = np.eye(4)[[0, 0, 1, 2] * 12]
+    np.testing.assert_array_equal(kind[1], certain)
+    # Without an amount nothing is known; without a dew point, not what a wet hour brings.
+    assert np.flatnonzero(np.isnan(kind[0]).any(axis=-1)).tolist() == [2, 8]
+
+
+def test_ridge_learns_the_bias_of_the_guidance():
+    windows = guided_windows()
+    train, unseen = windows.take(slice(0, None, 2)), windows.take(slice(1, None, 2))
+    scores = {
+        name: score_forecasts(outputs, unseen.targets, GUIDED, split="train").get("temperature_mae")
+        for name, outputs in (
+            ("guidance", guidance(unseen.inputs, GUIDED)),
+            ("with", Ridge.fit(train, GUIDED).forecast(unseen, GUIDED)),
+            ("without", Ridge.fit(train, CONTRACT).forecast(unseen, CONTRACT)),
+        )
+    }
+    assert scores["guidance"] == pytest.approx(2, abs=1e-3)
+    assert scores["with"] < 1.5
+    assert scores["without"] > 3
+
+
+def test_ridge_leaves_out_what_no_window_reports_at_all_leads():
+    windows = make_windows(make_dataset(24 * 20), CONTRACT, stride=1, split="train")
+    windows.targets["cloud_cover"][:, 7] = np.nan
+    outputs = Ridge.fit(windows, CONTRACT).forecast(windows, CONTRACT)
+    assert set(outputs) == {spec.name for spec in CONTRACT.outputs} - {"precipitation", "cloud_cover"}
