@@ -1,8 +1,9 @@
 """How a place differs from its public forecast, learned report by report with a Kalman filter.
 
-The error of the forecast at a place is taken as the sum of a lasting part, which may differ between day and
-night, and a passing part, which is gone within hours. Only the sum is seen; the filter tells them apart by
-how long they stay. Both fade towards zero when nothing is reported: with age, and with lead.
+The error of the forecast at a place has a lasting part, which may differ between day and night, and a passing
+part, which is gone within hours. Only the lasting part is learned: reports that follow each other closely see
+the same passing part, so that an hour of reports counts as much as one report an hour. What was learned fades
+with age and with lead, and is held back as far as it is in doubt.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ class Model:
         daily: the same for each coefficient of a harmonic.
         lasting_half_life: h, of the lasting part and of what is known of it.
         passing: standard deviation of the passing part.
-        passing_half_life: h.
+        spell: h for which the passing part stays: reports closer than this share one report's weight.
         noise: standard deviation of a report, unless it says its own.
         limits: lowest and highest correction; of a ratio the lowest and highest factor.
         plausible: lowest and highest report.
@@ -50,7 +51,7 @@ class Model:
     daily: float
     lasting_half_life: float
     passing: float
-    passing_half_life: float
+    spell: float
     noise: float
     limits: tuple[float, float]
     plausible: tuple[float, float]
@@ -58,8 +59,8 @@ class Model:
 
     @property
     def size(self) -> int:
-        """Numbers in the filter's state: the mean, two per harmonic, the passing part."""
-        return 2 + 2 * self.harmonics
+        """Numbers in the filter's state: the mean, and two per harmonic."""
+        return 1 + 2 * self.harmonics
 
 
 MODELS: Mapping[str, Model] = MappingProxyType(
@@ -71,7 +72,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             daily=0.7,
             lasting_half_life=120 * DAY,
             passing=2.5,
-            passing_half_life=3.0,
+            spell=9.0,
             noise=0.5,
             limits=(-8.0, 8.0),
             plausible=(-90.0, 60.0),
@@ -83,8 +84,8 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             lasting=4.0,
             daily=0.0,
             lasting_half_life=90 * DAY,
-            passing=1.5,
-            passing_half_life=12.0,
+            passing=3.0,
+            spell=24.0,
             noise=0.5,
             limits=(-15.0, 15.0),
             plausible=(850.0, 1090.0),
@@ -97,7 +98,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
             daily=0.0,
             lasting_half_life=60 * DAY,
             passing=1.5,
-            passing_half_life=5.0,
+            spell=6.0,
             noise=0.7,
             limits=(0.3, 2.0),
             plausible=(0.0, 110.0),
@@ -126,7 +127,7 @@ class BiasState:
 
     Attributes:
         variable: one of MODELS.
-        mean: (state,) lasting mean, cos and sin of each harmonic of the UTC day, passing part.
+        mean: (state,) the mean, then cos and sin of each harmonic of the UTC day.
         covariance: (state, state), row by row.
         updated: Unix s of the last report learned; None before the first.
         reports: how many were learned.
@@ -244,10 +245,9 @@ def correction(state: BiasState, *, lead_hours: FloatArray, age_hours: float) ->
     if state.updated is None:
         return np.full(leads.shape, neutral)
     since = np.maximum(leads, 0.0) + age_hours
-    mean = np.asarray(state.mean)
     pattern = _pattern(model, state.updated / HOUR + age_hours + leads)
-    lasting = pattern @ mean[:-1]
-    covariance = np.asarray(state.covariance).reshape(model.size, model.size)[:-1, :-1]
+    lasting = pattern @ np.asarray(state.mean)
+    covariance = np.asarray(state.covariance).reshape(model.size, model.size)
     doubt = np.einsum("hi,ij,hj->h", pattern, covariance, pattern)
     trust = np.maximum(1.0 - CAUTION * doubt / np.maximum(lasting**2, 1e-12), 0.0)
     amount = trust * lasting * 0.5 ** (since / model.lasting_half_life)
@@ -284,12 +284,12 @@ def _model(variable: str) -> Model:
 
 def _stationary(model: Model) -> FloatArray:
     """(state,) variances that the state has when nothing is known."""
-    parts = [model.lasting, *[model.daily] * (2 * model.harmonics), model.passing]
+    parts = [model.lasting, *[model.daily] * (2 * model.harmonics)]
     return np.square(parts)
 
 
 def _pattern(model: Model, hour: FloatArray | float) -> FloatArray:
-    """(…, state − 1): 1 and the harmonics of the UTC day at hours since 1970."""
+    """(…, state): 1 and the harmonics of the UTC day at hours since 1970."""
     angle = 2 * np.pi * (np.asarray(hour, dtype=np.float64) % DAY) / DAY
     waves = [wave(k * angle) for k in range(1, model.harmonics + 1) for wave in (np.cos, np.sin)]
     return np.stack([np.ones_like(angle), *waves], axis=-1)
@@ -299,23 +299,28 @@ def _learn(
     model: Model, state: BiasState, forecast: float, observed: float, time: int, noise: float
 ) -> tuple[BiasState, Verdict]:
     mean, covariance = _predicted(model, state, time)
-    lasting = _pattern(model, time / HOUR) * (forecast if model.ratio else 1.0)
-    seen = np.append(lasting, 1.0)
+    seen = _pattern(model, time / HOUR) * (forecast if model.ratio else 1.0)
     innovation = float(observed - forecast - seen @ mean)
-    variance = float(seen @ covariance @ seen) + noise**2
-    off = abs(innovation) / variance**0.5
+    doubt = float(seen @ covariance @ seen)
+    deviation = (doubt + model.passing**2 + noise**2) ** 0.5
+    off = abs(innovation) / deviation
+    # A report that comes soon after another sees the same passing part: it weighs less, as more noise.
+    apart = model.spell if state.updated is None else (time - state.updated) / HOUR
+    variance = (model.passing**2 + noise**2) * max(model.spell / apart, 1.0)
     reason = "learned"
     if off > GATE:
         suspects = _suspects(state, time, innovation)
-        if not _confirmed(suspects, variance**0.5):
+        if not _confirmed(suspects, deviation):
             return replace(state, suspects=suspects), Verdict(accepted=False, reason="suspect")
-        # The place has changed: what was known of its level is let go.
-        covariance[0, 0] += (innovation / max(abs(lasting[0]), 1e-3)) ** 2
-        variance, reason = float(seen @ covariance @ seen) + noise**2, "jump"
+        # The place has changed: what was known of its level is let go, and these reports are the new one.
+        level = float(np.median([value for _, value in suspects[-CONFIRMATIONS:]]))
+        covariance[0, 0] += (level / max(abs(float(seen[0])), 1.0)) ** 2
+        doubt, reason = float(seen @ covariance @ seen), "jump"
+        variance = model.passing**2 + noise**2
     elif off > ROBUST:
         # Huber's weight, as more noise: the pull stays that of a report at the limit.
         variance, reason = variance * off / ROBUST, "less"
-    gain = covariance @ seen / variance
+    gain = covariance @ seen / (doubt + variance)
     mean, covariance = mean + gain * innovation, covariance - np.outer(gain, seen @ covariance)
     learned = replace(
         state,
@@ -329,16 +334,13 @@ def _learn(
 
 
 def _predicted(model: Model, state: BiasState, time: int) -> tuple[FloatArray, FloatArray]:
-    """Mean and covariance at a later time: both parts fade, and what is known of them with them."""
+    """Mean and covariance at a later time: what was learned fades, and with it what is known."""
     mean = np.asarray(state.mean)
     covariance = np.asarray(state.covariance).reshape(model.size, model.size).copy()
     if state.updated is None:
         return mean, covariance
-    passed = (time - state.updated) / HOUR
-    keep = np.full(model.size, 0.5 ** (passed / model.lasting_half_life))
-    keep[-1] = 0.5 ** (passed / model.passing_half_life)
-    grown = _stationary(model) * (1 - keep**2)
-    return mean * keep, covariance * np.outer(keep, keep) + np.diag(grown)
+    keep = 0.5 ** ((time - state.updated) / HOUR / model.lasting_half_life)
+    return mean * keep, covariance * keep**2 + np.diag(_stationary(model) * (1 - keep**2))
 
 
 def _suspects(state: BiasState, time: int, innovation: float) -> tuple[tuple[int, float], ...]:

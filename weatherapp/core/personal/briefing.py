@@ -28,7 +28,7 @@ LIKELY = (0.1, 0.9)
 MENTION = 0.1  # a lower chance of rain in a part of the day is called dry
 CHANCE_STEP = 5  # % that chances are rounded to, and the least and the most short of certainty that is told
 # Hours of rain come in spells about this long: chances of one spell are not counted twice.
-SPELL = 6
+SPELL = 3
 CALM = 0.5  # m/s: below it there is no wind to speak of
 MIXTURE = 0.3  # share of the rarer of rain and snow from which both are named
 
@@ -261,7 +261,7 @@ def _wet(part: PersonalHours, unit: units.Unit) -> dict[str, Any]:
 def chance_of_any(probability: FloatArray) -> tuple[float, float]:
     """Bounds of the chance that anything falls in some hours, from the chance of each hour, 0–1.
 
-    At least the highest hour's chance. At most that of independent spells of six hours, each as likely as its
+    At least the highest hour's chance. At most that of independent spells of three hours, each as likely as its
     likeliest hour: hours of one spell go together.
     """
     spells = [probability[start : start + SPELL].max() for start in range(0, len(probability), SPELL)]
