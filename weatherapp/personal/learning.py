@@ -96,7 +96,7 @@ def vote(*, device: Device, values: Mapping[str, Any]) -> tuple[Vote, comfort.Co
     content = digest(values)
     earlier = _earlier(device.votes.filter(client_id=values["id"]).first(), content)
     if earlier is not None:
-        return earlier, weather.comfort_of(device), False
+        return earlier, weather.comfort_of(Device.objects.get(pk=device.pk)), False
     _check_time(values["time"], now)
     place = selectors.place_of(device, values["place"])
     index = _index(place, values["time"])
