@@ -47,6 +47,7 @@ class Verification(models.Model):
     updated = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name_plural = "verification"
         ordering = ("-init_time",)
         constraints = (
             models.UniqueConstraint(fields=("release", "init_time"), name="one_verification_per_run"),

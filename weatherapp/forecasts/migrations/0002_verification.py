@@ -107,6 +107,7 @@ class Migration(migrations.Migration):
                 ('release', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='verifications', to='mobile_models.release')),
             ],
             options={
+                'verbose_name_plural': 'verification',
                 'ordering': ('-init_time',),
                 'indexes': [models.Index(fields=['init_time'], name='verification_init_time')],
                 'constraints': [models.UniqueConstraint(fields=('release', 'init_time'), name='one_verification_per_run')],

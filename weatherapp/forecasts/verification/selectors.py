@@ -98,7 +98,8 @@ def results(question: Question, *, limit: int | None = None) -> list[Result]:
     if "lead_bucket" in groups and not question.by_station:
         return _by_bucket(question, groups, limit)
     rows = rows.order_by(*columns)
-    return [_result(groups, row) for row in (rows if limit is None else rows[: limit + 1])]
+    found = [_result(groups, row) for row in (rows if limit is None else rows[: limit + 1])]
+    return _in_order(found, groups)
 
 
 def reliability(question: Question) -> list[dict[str, float]]:
@@ -235,7 +236,17 @@ def _by_bucket(question: Question, groups: tuple[str, ...], limit: int | None) -
             keys = [*row[: len(others)]]
             keys.insert(position, bucket)
             found.append(_result(groups, (*keys, *row[len(others) :])))
-    return found
+    return _in_order(found, groups)
+
+
+def _in_order(found: list[Result], groups: tuple[str, ...]) -> list[Result]:
+    """By the groups from left to right: variables as in the contract, buckets by their leads."""
+    places = {name: index for index, name in enumerate((*known_variables(), *BUCKETS))}
+
+    def place(result: Result) -> list[tuple[int, Any]]:
+        return [(places.get(result.keys[name], len(places)), result.keys[name]) for name in groups]
+
+    return sorted(found, key=place)
 
 
 def _result(groups: tuple[str, ...], row: tuple[Any, ...]) -> Result:
