@@ -121,7 +121,7 @@ def _pass(claim: Claim, feed: Feed[Any], now: datetime) -> PassReport:
     stored = services.ingest(feed=watched, now=now)
     sourced = feed if isinstance(feed, SourcedFeed) else None
     reading = sourced.reading if sourced else Reading()
-    passed_over = watched.batch.passed_over if watched.batch else {}
+    passed_over = watched.batch.passed_over if watched.batch is not None else {}
     again = sourced is not None and sourced.awaits_hours and EARLY in passed_over
     newest = max(filter(None, (claim.newest, stored.newest)), default=None)
     reason = " ".join(
@@ -157,8 +157,8 @@ def _named(troubles: tuple[str, ...]) -> list[str]:
 
 def _refused(batch: Batch | None) -> list[str]:
     """Said where most reports could not be read."""
-    refused = len(batch.rejected) if batch else 0
-    reports = refused + (len(batch) if batch else 0)
+    refused = 0 if batch is None else len(batch.rejected)
+    reports = refused + (0 if batch is None else len(batch))
     return (
         [f"{refused} of {reports} reports could not be read."] if refused > REJECTED_SHARE * reports else []
     )

@@ -13,7 +13,15 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from weatherapp.observations.errors import FeedUnreadable
-from weatherapp.observations.feeds.sources import MAX_BYTES, Document, Reading, Validators, gather, unpacked
+from weatherapp.observations.feeds.sources import (
+    GZIP_MAGIC,
+    MAX_BYTES,
+    Document,
+    Reading,
+    Validators,
+    gather,
+    unpacked,
+)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0  # of silence
@@ -58,7 +66,7 @@ class HttpSource:
         """As `Source.read`; the validators are the ETag and Last-Modified per address."""
         with requests.Session() as session:
             session.max_redirects = REDIRECTS
-            session.headers["User-Agent"] = USER_AGENT
+            session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
             return gather(self.urls, lambda url: self._get(session, url, validators.get(url, {})))
 
     def _get(
@@ -107,13 +115,15 @@ class HttpSource:
             if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
                 raise FeedUnreadable(f"{url} is not an address that can be asked: {error}.") from error
             raise _Passing(_why(error)) from error
-        return unpacked(url, content), _validators(answer)
+        document = unpacked(url, _decoded(url, answer.headers.get("Content-Encoding", ""), content))
+        # What came cut off is asked for again, whole.
+        return document, _validators(answer) if document.whole else {}
 
     def _body(self, url: str, answer: requests.Response, deadline: float) -> bytes:
         parts: list[bytes] = []
         size = 0
         # read1 gives what has come; read would wait for a whole chunk, however slowly it comes.
-        while part := answer.raw.read1(CHUNK, decode_content=True):
+        while part := answer.raw.read1(CHUNK, decode_content=False):
             parts.append(part)
             size += len(part)
             if size > MAX_BYTES:
@@ -121,6 +131,18 @@ class HttpSource:
             if self.clock() > deadline:
                 raise _Passing(f"sent only {size} bytes in {self.patience.total:.0f} s")
         return b"".join(parts)
+
+
+def _decoded(url: str, encoding: str, content: bytes) -> bytes:
+    """Undo the encoding for transfer, but one gzip, which `unpacked` undoes: it sees what is cut off.
+
+    Raises:
+        FeedUnreadable: an encoding that was not asked for.
+    """
+    if encoding.lower() not in {"", "identity", "gzip", "x-gzip"}:
+        raise FeedUnreadable(f"{url} answered in the encoding {encoding!r}; gzip or none is due.")
+    twice = "gzip" in encoding.lower() and url.split("?", 1)[0].endswith(".gz")
+    return unpacked(url, content).content if twice and content.startswith(GZIP_MAGIC) else content
 
 
 def _conditions(known: Mapping[str, Any]) -> dict[str, str]:
@@ -160,4 +182,6 @@ def _why(error: Exception) -> str:
         return "no connection in time"
     if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
         return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
     return f"{type(error).__name__}: {str(error)[:200]}"
