@@ -22,9 +22,13 @@ DAY = 24  # h
 GATE = 3.5  # standard deviations: a report further off waits until others confirm it
 ROBUST = 2.0  # standard deviations: from here on a report counts less, after Huber (1964)
 CAUTION = 1.5  # variances of doubt that a correction must exceed, after James and Stein (1961)
-CONFIRMATIONS = 4  # reports that agree with each other make a jump true
-CONFIRMING_SPAN = 3 * HOUR  # s that they must cover: a minute in the sun is no new place
-SUSPECTS_KEPT = 48 * HOUR  # s
+# A report far off is weather more often than news: a place has changed when nothing but such reports, this many,
+# this far apart, came for this long.
+CONFIRMATIONS = 4
+CONFIRMING_STEP = 3 * HOUR  # s
+CONFIRMING_SPAN = 24 * HOUR  # s
+SUSPECTS_KEPT = 7 * 24 * HOUR  # s
+MOST_SUSPECTS = 12
 
 
 @dataclass(frozen=True)
@@ -313,7 +317,7 @@ def _learn(
         if not _confirmed(suspects, deviation):
             return replace(state, suspects=suspects), Verdict(accepted=False, reason="suspect")
         # The place has changed: what was known of its level is let go, and these reports are the new one.
-        level = float(np.median([value for _, value in suspects[-CONFIRMATIONS:]]))
+        level = float(np.median([value for _, value in suspects]))
         covariance[0, 0] += (level / max(abs(float(seen[0])), 1.0)) ** 2
         doubt, reason = float(seen @ covariance @ seen), "jump"
         variance = model.passing**2 + noise**2
@@ -344,16 +348,17 @@ def _predicted(model: Model, state: BiasState, time: int) -> tuple[FloatArray, F
 
 
 def _suspects(state: BiasState, time: int, innovation: float) -> tuple[tuple[int, float], ...]:
-    kept = [suspect for suspect in state.suspects if time - suspect[0] <= SUSPECTS_KEPT and suspect[0] < time]
-    return (*kept[-(2 * CONFIRMATIONS) :], (time, innovation))
+    kept = [suspect for suspect in state.suspects if 0 <= time - suspect[0] <= SUSPECTS_KEPT]
+    if kept and time - kept[-1][0] < CONFIRMING_STEP:
+        return tuple(kept)
+    return (*kept[-(MOST_SUSPECTS - 1) :], (time, innovation))
 
 
 def _confirmed(suspects: tuple[tuple[int, float], ...], deviation: float) -> bool:
-    """Whether the last suspects agree with each other about a new level, over long enough a time."""
+    """Whether the suspects agree with each other about a new level, over long enough a time."""
     times, innovations = zip(*suspects, strict=True)
-    last = innovations[-CONFIRMATIONS:]
-    agree = max(last) - min(last) <= ROBUST * deviation
-    return len(last) == CONFIRMATIONS and agree and times[-1] - times[-CONFIRMATIONS] >= CONFIRMING_SPAN
+    agree = max(innovations) - min(innovations) <= GATE * deviation
+    return len(times) >= CONFIRMATIONS and agree and times[-1] - times[0] >= CONFIRMING_SPAN
 
 
 def _check(state: BiasState) -> None:
@@ -364,7 +369,7 @@ def _check(state: BiasState) -> None:
             f"A state of {state.variable} has {model.size} means and {model.size**2} covariances, not "
             f"{len(state.mean)} and {len(state.covariance)}."
         )
-    if not np.isfinite(numbers).all() or state.reports < 0 or len(state.suspects) > 3 * CONFIRMATIONS:
+    if not np.isfinite(numbers).all() or state.reports < 0 or len(state.suspects) > MOST_SUSPECTS:
         raise StateInvalid(f"A state of {state.variable} has numbers that are not finite, or too many.")
     covariance = np.asarray(state.covariance).reshape(model.size, model.size)
     if np.linalg.eigvalsh((covariance + covariance.T) / 2).min() < -1e-9:
