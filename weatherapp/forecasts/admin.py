@@ -28,10 +28,10 @@ class ForecastRunAdmin(OperatedAdmin):
     list_filter: ClassVar = ["state", "release", "replay"]
     list_select_related: ClassVar = ["release"]
     date_hierarchy = "init_time"
-    readonly_fields: ClassVar = ["shown_state", "age", "release_link", "model", "took", "full_reason"]
+    readonly_fields: ClassVar = ["shown_state", "age", "release_link", "server_model", "took", "full_reason"]
     fieldsets: ClassVar = [
         (None, {"fields": ["init_time", "shown_state", "age", "full_reason", "stations", "replay"]}),
-        ("Made with", {"fields": ["release_link", "model"]}),
+        ("Made with", {"fields": ["release_link", "server_model"]}),
         ("Details", {"fields": ["folder", "took", "created", "stored"]}),
     ]
 
@@ -58,7 +58,7 @@ class ForecastRunAdmin(OperatedAdmin):
         return link(reverse("admin:mobile_models_release_change", args=[run.release_id]), run.release.version)
 
     @display(description="Server model")
-    def model(self, run: ForecastRun) -> SafeString:
+    def server_model(self, run: ForecastRun) -> SafeString:
         return mono(run.bundle_sha256)
 
     @display(description="Took")

@@ -15,6 +15,7 @@ STROKES = {
 DOT = "#2563eb"
 LEFT, RIGHT, TOP, BOTTOM = 46, 18, 22, 34
 TICKS = 4
+LETTER = 5.1  # mean width of one, at the size that labels have
 MOST_X_LABELS = 8
 
 
@@ -46,7 +47,7 @@ def line_chart(
     parts = [_open(title, width, height), *plot.grid(step), *plot.x_labels(labels)]
     for line in lines:
         parts += plot.line(line)
-    return "\n".join([*parts, *_legend(lines, width, height), "</svg>"])
+    return "\n".join([*parts, *_legend(lines, height), "</svg>"])
 
 
 def reliability_chart(title: str, tenths: Sequence[dict[str, float]], *, size: int = 300) -> str:
@@ -132,14 +133,14 @@ def _open(title: str, width: int, height: int) -> str:
     )
 
 
-def _legend(lines: Sequence[Line], width: int, height: int) -> list[str]:
-    share = (width - LEFT - RIGHT) / max(len(lines), 1)
+def _legend(lines: Sequence[Line], height: int) -> list[str]:
+    x, y = float(LEFT), height - 6
     parts = []
-    for number, line in enumerate(lines):
-        x, y = LEFT + number * share, height - 6
+    for line in lines:
         ends = f'x1="{x:.1f}" x2="{x + 18:.1f}" y1="{y - 3}" y2="{y - 3}"'
         parts.append(f"<line {ends} {STROKES[line.kind]}/>")
-        parts.append(_text(x + 23, y, line.name, "start"))
+        parts.append(_text(x + 22, y, line.name, "start"))
+        x += 32 + LETTER * len(line.name)
     return parts
 
 
