@@ -79,10 +79,10 @@ def write_guidance(
     _check_lengths(path.name, station, init_hour, available_hour, valid_hour, values)
     order = np.lexsort((valid_hour, init_hour, station))
     guidance = Guidance(
-        *(
-            np.asarray(column, dtype=np.int64)[order]
-            for column in (station, init_hour, available_hour, valid_hour)
-        ),
+        station=np.asarray(station, dtype=np.int64)[order],
+        init_hour=np.asarray(init_hour, dtype=np.int64)[order],
+        available_hour=np.asarray(available_hour, dtype=np.int64)[order],
+        valid_hour=np.asarray(valid_hour, dtype=np.int64)[order],
         values=np.asarray(values)[order],
     )
     _check_rows(path.name, guidance, stations)
@@ -159,8 +159,13 @@ def _from_table(name: str, table: Any) -> Guidance:
         * SCALES[variable]
         for variable in GUIDANCE_VARIABLES
     ]
-    whole = [_integers(name, table, key) for key in ("station", "init_hour", "available_hour", "valid_hour")]
-    return Guidance(*whole, values=np.stack(values, axis=1).astype(np.float32))
+    return Guidance(
+        station=_integers(name, table, "station"),
+        init_hour=_integers(name, table, "init_hour"),
+        available_hour=_integers(name, table, "available_hour"),
+        valid_hour=_integers(name, table, "valid_hour"),
+        values=np.stack(values, axis=1).astype(np.float32),
+    )
 
 
 def _integers(name: str, table: Any, key: str) -> IntArray:

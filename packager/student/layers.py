@@ -211,31 +211,24 @@ class GuidanceAnchors(layers.Layer):
     def call(self, inputs: Any) -> dict[str, Any]:
         anchors, guidance = inputs
         values, known = tf.split(guidance[:, :, 0, :], 2, axis=-1)
-
-        def pick(tensor: Any, first: str, last: str) -> Any:
-            return tensor[:, :, self.channel[first] : self.channel[last] + 1]
-
-        def instead(anchor: Any, value: Any, mask: Any) -> Any:
-            # A sum, not a choice: the mask is 0 or 1, and a model's numbers stay finite.
-            return value * mask + anchor * (1.0 - mask)
-
-        wind = pick(values, "wind_u", "wind_v")
-        wind_known = pick(known, "wind_u", "wind_v")
+        moved: dict[str, Any] = dict(anchors)
+        for name in ("dew_point", "pressure_msl"):
+            index = self.channel[name]
+            moved[name] = _instead(anchors[name], values[:, :, index], known[:, :, index])
+        first = self.channel["temperature"]
+        one = slice(first, first + 1)
+        moved["temperature"] = _instead(anchors["temperature"], values[:, :, one], known[:, :, one])
+        pair = slice(self.channel["wind_u"], self.channel["wind_v"] + 1)
+        wind, wind_known = values[:, :, pair], known[:, :, pair]
         speed = tf.sqrt(tf.reduce_sum(wind * wind, axis=-1, keepdims=True) + 1e-6)
-        single = {
-            name: instead(anchors[name], values[:, :, self.channel[name]], known[:, :, self.channel[name]])
-            for name in ("dew_point", "pressure_msl")
-        }
-        temperature = pick(values, "temperature", "temperature"), pick(known, "temperature", "temperature")
-        return (
-            anchors
-            | single
-            | {
-                "temperature": instead(anchors["temperature"], *temperature),
-                "wind": instead(anchors["wind"], wind, wind_known),
-                "wind_speed": instead(anchors["wind_speed"], speed, wind_known[:, :, :1]),
-            }
-        )
+        moved["wind"] = _instead(anchors["wind"], wind, wind_known)
+        moved["wind_speed"] = _instead(anchors["wind_speed"], speed, wind_known[:, :, :1])
+        return moved
+
+
+def _instead(anchor: Any, value: Any, known: Any) -> Any:
+    # A sum, not a choice: the mask is 0 or 1, and converters know sums best.
+    return value * known + anchor * (1.0 - known)
 
 
 class SplitChannels(layers.Layer):
