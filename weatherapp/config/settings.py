@@ -178,6 +178,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Forecasts for thin clients and model bundles for phones.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "weatherapp.config.openapi.name_problem_types",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

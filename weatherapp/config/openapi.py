@@ -1,0 +1,18 @@
+"""What the OpenAPI document says that views need not repeat."""
+
+from typing import Any
+
+PROBLEM = "#/components/schemas/Problem"
+PROBLEM_TYPE = "application/problem+json"
+PLAIN_TYPE = "application/json"
+
+
+def name_problem_types(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    """Give answers that are problem documents their media type (RFC 9457)."""
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                content = response.get("content", {})
+                if content.get(PLAIN_TYPE, {}).get("schema", {}).get("$ref") == PROBLEM:
+                    content[PROBLEM_TYPE] = content.pop(PLAIN_TYPE)
+    return result
