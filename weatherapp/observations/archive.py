@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -261,18 +261,22 @@ def _merged(kind: Kind, old: pa.Table, new: pa.Table) -> pa.Table:
     """What a day has after late rows are put over archived ones."""
     if not old.num_rows or not new.num_rows:
         return new if new.num_rows else _sorted(old, kind)
-    both = pa.concat_tables([old, new])
-    number = pa.array(np.arange(both.num_rows))
-    newest = both.append_column("number", number).group_by(list(kind.key)).aggregate([("number", "max")])
-    kept = _sorted(both.take(newest.column("number_max")), kind)
+    kept = newest_of(kind, pa.concat_tables([old, new]))
     return kept if kind is GUIDANCE else _with_rules(old, new, kept)
+
+
+def newest_of(kind: Kind, table: pa.Table) -> pa.Table:
+    """Of rows with the same key the last one, in order."""
+    number = pa.array(np.arange(table.num_rows))
+    newest = table.append_column("number", number).group_by(list(kind.key)).aggregate([("number", "max")])
+    return _sorted(table.take(newest.column("number_max")), kind)
 
 
 def _with_rules(old: pa.Table, new: pa.Table, kept: pa.Table) -> pa.Table:
     """Observations: values by the rules of merging; a correction keeps the rest of its row too."""
     codes = kept.column("station").unique().to_pylist()
-    before = _rows(old, codes)
-    merged = merging.merge(before, _rows(new, codes))
+    before = rows_of(old, codes)
+    merged = merging.merge(before, rows_of(new, codes))
     rows, old = merged.rows, _sorted(old, OBSERVATIONS)
     columns = {name: kept.column(name) for name in kept.column_names}
     for number, name in enumerate(VARIABLES):
@@ -286,9 +290,12 @@ def _with_rules(old: pa.Table, new: pa.Table, kept: pa.Table) -> pa.Table:
     return pa.table(columns, schema=OBSERVATIONS.schema)
 
 
-def _rows(table: pa.Table, codes: list[str]) -> Rows:
+def rows_of(table: pa.Table, codes: Sequence[str]) -> Rows:
+    """Archived observations as arrays; `station` indexes `codes`, which are sorted and name all of them."""
     table = _sorted(table, OBSERVATIONS)
-    station = pc.index_in(table.column("station"), pa.array(codes)).to_numpy(zero_copy_only=False)
+    station = pc.index_in(table.column("station"), pa.array(codes, pa.string())).to_numpy(
+        zero_copy_only=False
+    )
     return Rows(
         station=station.astype(np.int64),
         hour=table.column("valid_time").cast(pa.int64()).to_numpy() // 3600,

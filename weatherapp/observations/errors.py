@@ -25,6 +25,10 @@ class ArchiveUnusable(ObservationError):
     """The folder or a file of archived months cannot be read or written."""
 
 
+class StationUnknown(ObservationError):
+    """No station has this code."""
+
+
 class NothingToBuild(ObservationError):
     """A dataset was asked for of which nothing was ingested."""
 

@@ -6,7 +6,8 @@
 - A report of another series replaces the whole report: the two are not of one weather.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -61,6 +62,15 @@ class Rows:
             series=self.series[rows],
             corrected=self.corrected[rows],
         )
+
+
+def sorted_rows(parts: Sequence[Rows]) -> Rows:
+    """Parts that share no station and hour, as one."""
+    together = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Rows)
+    }
+    rows = Rows(**together)
+    return rows.take(np.argsort(rows.key, kind="stable"))
 
 
 @dataclass(frozen=True)
