@@ -2,8 +2,9 @@
 
 `python bench/personal.py` takes the server model of the quickstart and the reference dataset. A device is a
 held-out station for up to 28 days: a forecast every 6 hours, and a report every hour. Its place differs from
-the station by a bias that is added here; nothing else is made up. The device learns from the first six hours of
-each forecast and corrects the next one, which is scored over its leads against what then came.
+the station by a bias that is added here, and its sensor has some noise; nothing else is made up. The device
+learns from the first six hours of each forecast and corrects the next one, which is scored over its leads
+against what then came.
 """
 
 import argparse
@@ -154,8 +155,8 @@ def comfort_errors(*, people: int, votes: int, whim: float, seed: int) -> FloatA
     """(person,) K between what is learned of a person's comfort temperature and what it is.
 
     People differ from the average by an offset of 1 vote and a slope of 0.25 (standard deviations). They vote
-    in weather from −10 to 38 °C UTCI, rounded to whole votes; `whim` is the standard deviation, in votes, of one
-    person in the same weather.
+    in weather from −10 to 38 °C UTCI, rounded to whole votes; `whim` is the standard deviation, in votes, of
+    one person in the same weather.
     """
     rng = np.random.default_rng(seed)
     errors = np.empty(people)

@@ -1,8 +1,8 @@
 """How good each hour is for an activity, what stands in its way, and the best window of each day.
 
 Each factor of an activity rates an hour from 0 (impossible) to 1 (nothing to wish for), as the mean over the
-forecast's quantiles, so that doubt costs points. The score is that of the worst factor, which is named: no other
-one could better it.
+forecast's quantiles, so that doubt costs points. The score is that of the worst factor, which is named: no
+other one could better it.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from weatherapp.core import solar
 from weatherapp.core.arrays import FloatArray, IntArray
 from weatherapp.core.personal import localtime
 from weatherapp.core.personal.errors import RequestInvalid
@@ -46,8 +47,8 @@ class ActivityScore:
     Attributes:
         activity: its name.
         score: (hour,) 0–100; NaN where there is no forecast. Of the hour that ends at the valid time.
-        limiting: (hour,) name of the factor that the score comes from; "" where nothing limits (100) or nothing
-            is known.
+        limiting: (hour,) name of the factor that the score comes from; "" where nothing limits (100) or
+            nothing is known.
     """
 
     activity: str
@@ -105,8 +106,8 @@ def best_window(scored: ActivityScore, times: IntArray, zone: str) -> list[BestW
         zone: IANA name.
 
     Returns:
-        At most one window per day, in order: the one with the highest mean score, the earliest if several have
-        it. Days whose best window is below WORTHWHILE, or that have no whole window left, are left out.
+        At most one window per day, in order: the one with the highest mean score, the earliest if several
+        have it. Days whose best window is below WORTHWHILE, or that have no whole window left, are left out.
 
     Raises:
         RequestInvalid: no such activity or zone.
@@ -198,12 +199,17 @@ def _no_ice(hours: PersonalHours) -> FloatArray:
     return _ramp(slippery, 0.5, 0.05)
 
 
+def _sun(hours: PersonalHours) -> FloatArray:
+    """(hour,) cosine of the sun's zenith angle in the middle of the hour."""
+    return solar.cos_solar_zenith(hours.times / HOUR - 0.5, hours.latitude, hours.longitude)
+
+
 def _daylight(hours: PersonalHours) -> FloatArray:
-    return _ramp(hours.cos_zenith, np.sin(np.deg2rad(-6.0)), np.sin(np.deg2rad(0.0)))
+    return _ramp(_sun(hours), np.sin(np.deg2rad(-6.0)), np.sin(np.deg2rad(0.0)))
 
 
 def _dark(hours: PersonalHours) -> FloatArray:
-    return _ramp(hours.cos_zenith, np.sin(np.deg2rad(-6.0)), np.sin(np.deg2rad(-18.0)))
+    return _ramp(_sun(hours), np.sin(np.deg2rad(-6.0)), np.sin(np.deg2rad(-18.0)))
 
 
 def _drying(hours: PersonalHours) -> FloatArray:

@@ -21,9 +21,9 @@ HOUR = 3600  # s
 DAY = 24  # h
 GATE = 3.5  # standard deviations: a report further off waits until others confirm it
 ROBUST = 2.0  # standard deviations: from here on a report counts less, after Huber (1964)
-CAUTION = 1.5  # variances of doubt that a correction must exceed, after James and Stein (1961)
-# A report far off is weather more often than news: a place has changed when nothing but such reports, this many,
-# this far apart, came for this long.
+CAUTION = 1.0  # a correction is held back by its variance over its square, after James and Stein (1961)
+# A report far off is weather more often than news: a place has changed when nothing but such reports, this
+# many, this far apart, came for this long.
 CONFIRMATIONS = 4
 CONFIRMING_STEP = 3 * HOUR  # s
 CONFIRMING_SPAN = 24 * HOUR  # s
@@ -235,8 +235,8 @@ def correction(state: BiasState, *, lead_hours: FloatArray, age_hours: float) ->
         age_hours: h from the last report learned to that time, at least 0.
 
     Returns:
-        (hour,) °C or hPa to add, or the factor of the wind speed: capped, fading to 0 (factor 1) with lead and
-        with age. 0 (1) before the first report.
+        (hour,) °C or hPa to add, or the factor of the wind speed: capped, fading to 0 (factor 1) with lead
+        and with age. 0 (1) before the first report.
 
     Raises:
         ReportInvalid: an age that is negative or not a number.
@@ -255,7 +255,7 @@ def correction(state: BiasState, *, lead_hours: FloatArray, age_hours: float) ->
     doubt = np.einsum("hi,ij,hj->h", pattern, covariance, pattern)
     trust = np.maximum(1.0 - CAUTION * doubt / np.maximum(lasting**2, 1e-12), 0.0)
     amount = trust * lasting * 0.5 ** (since / model.lasting_half_life)
-    return np.clip(neutral + amount, *model.limits)
+    return np.asarray(np.clip(neutral + amount, *model.limits))
 
 
 def correct_hours(hours: Hours, corrections: Mapping[str, FloatArray]) -> Hours:

@@ -1,12 +1,12 @@
-"""A short text about the next day and a half, in English or Chinese, that says nothing the numbers do not say.
+"""A short text about the next day and a half, in English or Chinese, that says no more than the numbers do.
 
-First the facts: what each part of the day brings, already in the reader's units and rounded as shown. Then the
-words: templates that take every number from the facts. The same hours give the same text.
+First the facts: what each part of the day brings, already in the reader's units and rounded as shown. Then
+the words: templates that take every number from the facts. The same hours give the same text.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -188,7 +188,7 @@ def brief(
 
 
 def parts_of_day(now: int, zone: ZoneInfo) -> list[tuple[str, int, int]]:
-    """Name, start and end (Unix s) of the parts of the day from now on: day and night by turns, three of them.
+    """Name, start and end (Unix s) of the parts of the day from now on: day and night by turns, three in all.
 
     The day goes from 6 to 20 o'clock. A part that is nearly over is left out.
     """
@@ -215,7 +215,7 @@ def _period(
 ) -> PeriodFacts | None:
     # Amounts fall in the hour before their time: the hour that ends where the part starts is not its own.
     part = hours.between(span[0] + 1, span[1])
-    part = part.take(part.known)
+    part = part.take(part.known & np.isfinite(part.wind_speed) & np.isfinite(part.cloud_cover))
     if len(part) < SHORTEST:
         return None
     if not np.isfinite(part.quantiles[headline]).all():
@@ -261,8 +261,8 @@ def _wet(part: PersonalHours, unit: units.Unit) -> dict[str, Any]:
 def chance_of_any(probability: FloatArray) -> tuple[float, float]:
     """Bounds of the chance that anything falls in some hours, from the chance of each hour, 0–1.
 
-    At least the highest hour's chance. At most that of independent spells of three hours, each as likely as its
-    likeliest hour: hours of one spell go together.
+    At least the highest hour's chance. At most that of independent spells of three hours, each as likely as
+    its likeliest hour: hours of one spell go together.
     """
     spells = [probability[start : start + SPELL].max() for start in range(0, len(probability), SPELL)]
     return float(probability.max()), float(1 - np.prod(1 - np.asarray(spells)))

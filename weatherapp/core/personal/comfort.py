@@ -12,9 +12,10 @@ from weatherapp.core.personal.hours import PersonalHours
 from weatherapp.core.personal.radiation import mean_radiant_temperature
 from weatherapp.core.thermo import relative_humidity
 
-# UTCI where an average person, dressed for the weather, votes −3 … 3. Each is the edge of a category of thermal
-# stress, where the strain begins to be felt: slight, moderate and strong on either side; 0 is the middle of "no
-# thermal stress". Bröde et al. (2012), doi:10.1007/s00484-011-0454-1, table 4.
+# UTCI where an average person, dressed for the weather, votes −3 … 3. Each is the edge of a category of
+# thermal stress, where strain begins: slight, moderate and strong on the cold side, moderate, strong and very
+# strong on the warm side; 0 is the middle of "no thermal stress". Bröde et al. (2012),
+# doi:10.1007/s00484-011-0454-1. That votes sit on these edges is assumed; each person's votes correct it.
 VOTES = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
 VOTE_UTCI = np.array([-13.0, 0.0, 9.0, 17.5, 26.0, 32.0, 38.0])
 
@@ -44,8 +45,8 @@ def utci(
         cos_zenith: cosine of the sun's zenith angle. All broadcast.
 
     Returns:
-        °C; NaN where something is missing or outside the limits of the index: temperature −50–50 °C, mean radiant
-        temperature 30 K below to 70 K above it, wind up to 17 m/s, vapour pressure up to 50 hPa.
+        °C; NaN where something is missing or outside the limits of the index: temperature −50–50 °C, mean
+        radiant temperature 30 K below to 70 K above it, wind up to 17 m/s, vapour pressure up to 50 hPa.
 
     Source: pythermalcomfort's `utci`; Bröde et al. (2012), doi:10.1007/s00484-011-0454-1. The mean radiant
     temperature is `radiation.mean_radiant_temperature`.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -134,7 +134,9 @@ class PersonalHours:
         Args:
             keep: (hour,) which.
         """
-        arrays = {name: value[keep] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        arrays: dict[str, Any] = {
+            name: value[keep] for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
         quantiles = {name: values[keep] for name, values in self.quantiles.items()}
         return replace(self, quantiles=MappingProxyType(quantiles), **arrays)
 

@@ -31,11 +31,11 @@ def clock(stamp: int, zone: ZoneInfo) -> str:
 def unix(day: date, at: time, zone: ZoneInfo, *, last: bool = False) -> int:
     """Unix s of a clock time on a day.
 
-    A time that a change of clocks skips is as far after the change as it would be after the skipped hour's
-    start; a time that comes twice is the first of the two, or the last if asked for.
+    A time that a change of clocks skips is moved by as much as the clocks are; one that comes twice is the
+    first of the two, or the last if asked for.
     """
     local = datetime.combine(day, at, tzinfo=zone)
-    # In a gap fold=1 would fall before the change; both kinds must fall after it.
+    # Of a skipped time fold=1 would fall before the change: only times that come twice are folded.
     chosen = local.replace(fold=1) if last and _twice(local) else local
     return int(chosen.astimezone(UTC).timestamp())
 

@@ -1,10 +1,11 @@
 """The chance that a variable is above a threshold, from quantiles and from the chances of classes.
 
-Between two quantiles the distribution is linear. Beyond the outermost ones the model says nothing, so a tail is
-assumed that continues the last step: normal for temperatures, exponential for what cannot be negative.
+Between two quantiles the distribution is linear. Beyond the outermost ones the model says nothing, so a tail
+is assumed that continues the last step: normal for temperatures, exponential for what cannot be negative.
 """
 
 from collections.abc import Callable, Mapping
+from statistics import NormalDist
 from types import MappingProxyType
 
 import numpy as np
@@ -114,8 +115,6 @@ def _normal_low_tail(values: FloatArray, levels: FloatArray, threshold: float) -
 
 
 def _normal(pair: FloatArray, levels: FloatArray, threshold: float, *, anchor: int) -> FloatArray:
-    from statistics import NormalDist
-
     scores = np.array([NormalDist().inv_cdf(float(level)) for level in levels])
     spread = np.maximum((pair[:, 1] - pair[:, 0]) / (scores[1] - scores[0]), 1e-6)
     score = scores[anchor] + (threshold - pair[:, anchor]) / spread

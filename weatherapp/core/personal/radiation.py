@@ -30,8 +30,8 @@ def mean_radiant_temperature(
     Returns:
         °C; NaN in, NaN out.
 
-    Source: the balance of Di Napoli, Hogan and Pappenberger (2020), doi:10.1007/s00484-020-01900-5, equation 15,
-    with the projected area of Jendritzky et al. (1990).
+    Source: the balance of Di Napoli, Hogan and Pappenberger (2020), doi:10.1007/s00484-020-01900-5, with the
+    projected area of Jendritzky et al. (1990).
     """
     kelvin = np.asarray(temperature, dtype=np.float64) + KELVIN
     horizontal = global_radiation(cos_zenith, cloud_cover)

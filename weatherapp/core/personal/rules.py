@@ -25,7 +25,7 @@ class Window:
     """When a rule counts: from one clock time to another on some days of the week.
 
     A window that ends at or before its start ends on the next day and belongs to the day on which it starts.
-    On a day when the clocks change, a start that is skipped is moved past the change; a start that comes twice
+    On a day when the clocks change, a time that is skipped is moved past the change; a start that comes twice
     is the first, an end that comes twice the second.
 
     Attributes:
@@ -147,9 +147,10 @@ class Finding:
         occasion: the local day that the window starts on.
         time: Unix s of the first hour whose chance is high enough.
         chance: of that hour, 0–1.
-        highest: the highest chance of one hour left in the window. The chance that any hour of it is met is at
-            least this.
-        at_most: the chance that any hour is met is at most this: the sum of the hours' chances, no more than 1.
+        highest: the highest chance of one hour left in the window. The chance that any hour of it is met is
+            at least this.
+        at_most: the chance that any hour is met is at most this: the sum of the hours' chances, no more than
+            1.
         text: key of the sentence to show: variable and comparison.
         key: the same for the same rule and occasion in every run, so that nobody is told twice.
     """
@@ -167,8 +168,8 @@ class Finding:
 def evaluate(rule: Rule, hours: PersonalHours, now: int) -> Finding | None:
     """Find the first occasion on which a rule is met.
 
-    An hour counts if any of it is inside the window and not over yet: amounts fall in the hour before the valid
-    time, all else is true from half an hour before it to half an hour after.
+    An hour counts if any of it is inside the window and not over yet: amounts fall in the hour before the
+    valid time, all else is true from half an hour before it to half an hour after.
 
     Args:
         rule: to check.
