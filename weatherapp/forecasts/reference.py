@@ -161,7 +161,7 @@ PARAMETERS = [
     _query("end_minutely_15", "Last local quarter of an hour; goes with start_minutely_15."),
     _query(
         "models",
-        f"`best_match` or versions of releases; up to {MODELS}. Several: every name gets `_<model>` behind it.",
+        f"`best_match` or versions of releases; up to {MODELS}. Several: names get `_<model>` behind them.",
         "best_match",
     ),
     _query("cell_selection", "Accepted and without effect.", enum=CELLS),

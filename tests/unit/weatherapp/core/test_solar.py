@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weatherapp.core.solar import clock_features, cos_solar_zenith, is_day, solar_day_angle, sunrise_sunset
+from weatherapp.core.solar import (
+    clock_features,
+    cos_solar_zenith,
+    is_day,
+    seconds_above,
+    solar_day_angle,
+    sun_days,
+    sunrise_sunset,
+)
 
 
 def hours(*parts):
@@ -74,3 +82,27 @@ def test_clock_broadcasts_and_turns_once_a_day_and_once_a_year():
 def test_solar_time_runs_with_longitude():
     hour = hours(2024, 5, 1)
     assert solar_day_angle(hour, 90.0) - solar_day_angle(hour, 0.0) == pytest.approx(np.pi / 2)
+
+
+def test_the_suns_day_is_the_one_nearest_to_the_middle_asked_for():
+    # 175° east by a clock of UTC: noon there is shortly after midnight.
+    middle = datetime(2026, 3, 20, 12, tzinfo=UTC).timestamp() / 3600
+    days = sun_days(np.array([middle]), -41.0, 175.0)
+    assert abs(days.noon[0] - middle) <= 12
+    assert days.sunrise[0] < days.noon[0] < days.sunset[0]
+
+
+def test_sun_days_broadcast_over_places():
+    middle = datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp() / 3600
+    days = sun_days(np.array([middle]), np.array([[52.5], [80.0], [-80.0]]), np.array([[13.4], [0.0], [0.0]]))
+    assert np.isfinite(days.sunrise[:, 0]).tolist() == [True, False, False]
+    assert days.always_up[:, 0].tolist() == [False, True, False]
+
+
+def test_seconds_above_an_altitude_add_up_to_the_day():
+    noon = datetime(2026, 3, 20, 12, tzinfo=UTC).timestamp() / 3600
+    ends = noon + np.arange(-11, 13)
+    assert seconds_above(ends, 1, 0.0, 0.0, -0.833).sum() == pytest.approx(12.1 * 3600, abs=700)
+    assert seconds_above(ends, 1, 0.0, 0.0, 89.9).sum() < 1200
+    each = seconds_above(ends[:2], 1, np.array([0.0, 89.0]), np.array([180.0, 0.0]), 10.0)
+    assert each.tolist() == [3600.0, 0.0]

@@ -33,3 +33,11 @@ def test_known_conversions(group, name, inside, shown):
 
 def test_missing_stays_missing():
     assert np.isnan(units.convert([np.nan], units.SPEED["kn"])).all()
+
+
+def test_what_is_written_is_rounded_and_never_minus_zero():
+    found = units.written([-0.04, 20.149, float("nan")], units.TEMPERATURE["celsius"])
+    assert found[:2].tolist() == [0.0, 20.1]
+    assert str(found[0]) == "0.0"
+    assert np.isnan(found[2])
+    assert units.written([1.0], units.SNOW["imperial"]).tolist() == [0.394]

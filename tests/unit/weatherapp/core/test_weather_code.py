@@ -105,3 +105,39 @@ def test_moving_impossible_types_keeps_the_sum(chances, temperature):
 def test_ceiling_is_the_median_and_missing_where_none_is_as_likely(probability, height):
     found = wc.ceiling_height(np.array([probability], float), (150, 300, 900, 3000))[0]
     assert np.isnan(found) if height is None else found == pytest.approx(height, abs=1)
+
+
+def one(**changes):
+    given_values = {
+        "type_probability": np.array([[0.1, 0.9, 0.0, 0.0]]),
+        "wet_amount": np.array([1.0]),
+        "temperature": np.array([10.0]),
+        "dew_point": np.array([8.0]),
+        "cloud_cover": np.array([0.9]),
+        "lowest_ceiling_probability": np.array([0.0]),
+    }
+    return wc.decide(**given_values | {name: np.array([value]) for name, value in changes.items()})
+
+
+def test_a_wet_hour_needs_no_sky_for_its_code_and_a_dry_one_does():
+    assert one(cloud_cover=np.nan).code[0] == 61
+    dry = one(cloud_cover=np.nan, type_probability=[1.0, 0.0, 0.0, 0.0])
+    assert (dry.code[0], dry.amount[0], dry.type[0]) == (-1, 0.0, 0)
+
+
+def test_a_wet_hour_without_an_amount_is_unknown():
+    decision = one(wet_amount=np.nan)
+    assert np.isnan(decision.amount[0])
+    assert np.isnan(decision.probability[0])
+
+
+def test_the_decision_is_made_on_what_is_written():
+    assert one(type_probability=[0.604, 0.396, 0, 0]).code[0] == 61  # 40 % is written
+    assert one(temperature=4.04, type_probability=[0, 0, 1.0, 0]).type[0] == wc.SNOW  # 4.0 °C is written
+    assert one(wet_amount=0.4999).code[0] == 61  # 0.50 mm is written
+
+
+def test_sleet_above_freezing_is_the_likelier_of_rain_and_snow():
+    assert one(temperature=2.0, type_probability=[0.1, 0.2, 0.3, 0.4]).type[0] == wc.SNOW
+    assert one(temperature=2.0, type_probability=[0.1, 0.3, 0.2, 0.4]).type[0] == wc.RAIN
+    assert one(temperature=4.5, type_probability=[0.1, 0.2, 0.3, 0.4]).type[0] == wc.RAIN
