@@ -272,7 +272,7 @@ def _source(table: pa.Table, wanted: Wanted) -> str:
             f"The dataset needs {asked}; for these stations and hours there is {told}. "
             "Choose one with --guidance-source, or ingest a feed that brings guidance."
         )
-    return next(iter(counts))
+    return str(next(iter(counts)))
 
 
 def _seconds(table: pa.Table, name: str) -> IntArray:

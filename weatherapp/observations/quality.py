@@ -128,7 +128,8 @@ def _whole_units(rows: Rows) -> BoolArray:
 def _join_wind(failed: BoolArray, reported: BoolArray) -> None:
     """A component of the wind falls with its other."""
     columns = [VARIABLES.index("wind_u"), VARIABLES.index("wind_v")]
-    failed[:, columns] = failed[:, columns].any(axis=1)[:, None] & reported[:, columns]
+    either = np.asarray(failed[:, columns].any(axis=1, keepdims=True))
+    failed[:, columns] = either & reported[:, columns]
 
 
 def _check_in_space(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
-from weatherapp.core.arrays import BoolArray
+from weatherapp.core.arrays import BoolArray, IntArray
 from weatherapp.observations import merging, quality, rejections
 from weatherapp.observations.feeds import Batch, Feed
 from weatherapp.observations.feeds.interface import GuidanceFeed
@@ -150,7 +150,7 @@ def _store_part(incoming: Rows, told: _Pass, *, checked: bool) -> None:
     own = np.unique(incoming.station)
     lock(told.stations, own)
     first, last = int(incoming.hour.min()), int(incoming.hour.max())
-    around = np.empty((len(own), 0), dtype=np.int64)
+    around: IntArray = np.empty((len(own), 0), dtype=np.int64)
     if checked:
         first, last = first - quality.LOOK_BACK_HOURS, last + quality.LOOK_BACK_HOURS
         around = nearest(told.stations.places, own)

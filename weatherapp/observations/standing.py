@@ -99,7 +99,7 @@ def read_refused(stations: Stations, wanted: IntArray, first: int, last: int, ke
         if not found:
             continue
         station = stations.positions(np.array([row[0] for row in found], dtype=np.int64))
-        key = keys_of(station, np.array([hour_of(row[1]) for row in found], dtype=np.int64))
+        key = keys_of(station, np.array([hour_of(row[1]) for row in found if row[1]], dtype=np.int64))
         at = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
         column = np.array([VARIABLES.index(row[2]) for row in found], dtype=np.int64)
         there = keys[at] == key
