@@ -20,8 +20,8 @@ class Drift:
 
     Attributes:
         statistic: difference of the means in standard errors; above 0 is worse.
-        recent: mean over the recent days, in the figures' unit.
-        before: mean over the days before.
+        recent: geometric mean over the recent days, in the figures' unit.
+        before: geometric mean over the days before.
     """
 
     statistic: float
@@ -32,18 +32,18 @@ class Drift:
 def drift(daily: FloatArray) -> Drift | None:
     """Compare the last days of a series with those before them.
 
-    The standard error counts that a day is like the day before: with a correlation r between neighbours, days
-    count only (1 − r) ÷ (1 + r) each.
+    In logarithms: what counts is how many times worse a day is. The standard error counts that a day is like
+    the day before: with a correlation r between neighbours, days count only (1 − r) ÷ (1 + r) each.
 
     Args:
-        daily: (day,) one figure per day, oldest first, lower is better; NaN where a day has none.
+        daily: (day,) one positive figure per day, oldest first, lower is better; NaN where a day has none.
 
     Returns:
         The comparison; None where too few days have a figure, or the days before do not vary at all.
 
     Source: Zwiers and von Storch (1995), doi:10.1175/1520-0442(1995)008<0336:TSCIAI>2.0.CO;2.
     """
-    series = np.asarray(daily, dtype=np.float64)[-(RECENT_DAYS + BEFORE_DAYS) :]
+    series = np.log(np.asarray(daily, dtype=np.float64)[-(RECENT_DAYS + BEFORE_DAYS) :])
     recent, before = series[-RECENT_DAYS:], series[:-RECENT_DAYS]
     days = int(np.isfinite(recent).sum()), int(np.isfinite(before).sum())
     if days[0] < LEAST_RECENT or days[1] < LEAST_BEFORE:
@@ -56,7 +56,11 @@ def drift(daily: FloatArray) -> Drift | None:
     inflation = (1 + correlation) / (1 - correlation)
     error = spread * np.sqrt(inflation * (1 / days[0] + 1 / days[1]))
     latest = float(np.nanmean(recent))
-    return Drift(statistic=float((latest - centre) / error), recent=latest, before=centre)
+    return Drift(
+        statistic=float((latest - centre) / error),
+        recent=float(np.exp(latest)),
+        before=float(np.exp(centre)),
+    )
 
 
 def _neighbour_correlation(departure: FloatArray) -> float:

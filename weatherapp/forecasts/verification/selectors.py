@@ -176,7 +176,7 @@ def daily_ratios(*, last: date) -> dict[str, FloatArray]:
     )
     series: dict[str, FloatArray] = {}
     for variable, day, paired, score, reference in rows:
-        if paired >= LEAST_PAIRED and reference > 0:
+        if paired >= LEAST_PAIRED and reference > 0 and score > 0:
             values = series.setdefault(variable, np.full(days, np.nan))
             values[(day - first).days] = score / reference
     return series
