@@ -27,6 +27,7 @@ from weatherapp.forecasts.timeline import (
     QUARTER,
     Clock,
     Span,
+    check_spans,
     day_bounds,
     hourly_span,
     minutely_span,
@@ -196,6 +197,7 @@ def _reply(asked: Plan, blend: Blend, sections: Sequence[Section], spent: float,
 
 def _plan(query: Query, index: int, now: datetime) -> Plan:
     clock = place_clock(query.places[index], now)
+    check_spans(query, clock, index)
     hourly = hourly_span(query, clock, index) if query.hourly else None
     minutely = minutely_span(query, clock, index) if query.minutely_15 else None
     days = day_bounds(query, clock, index) if query.daily else None

@@ -79,13 +79,10 @@ def hourly_span(query: Query, clock: Clock, index: int) -> Span:
         query: says which hours, which days, or how many from the current hour.
         clock: of the place.
         index: position of the place in the request.
-
-    Raises:
-        QueryInvalid: dates further away than are served.
     """
     if query.span_hours:
         first, last = _of(query.span_hours, index)
-        return _between(first, last, clock, HOUR, "hour")
+        return _between(first, last, clock, HOUR)
     return _span(query, clock, index, HOUR, query.past_hours, query.forecast_hours)
 
 
@@ -93,7 +90,7 @@ def minutely_span(query: Query, clock: Clock, index: int) -> Span:
     """As `hourly_span` for quarters of an hour."""
     if query.span_minutes:
         first, last = _of(query.span_minutes, index)
-        return _between(first, last, clock, QUARTER, "minutely_15")
+        return _between(first, last, clock, QUARTER)
     return _span(query, clock, index, QUARTER, query.past_minutely_15, query.forecast_minutely_15)
 
 
@@ -108,9 +105,22 @@ def day_bounds(query: Query, clock: Clock, index: int) -> tuple[IntArray, int]:
         first, count = clock.today - timedelta(days=query.past_days), query.past_days + query.forecast_days
     else:
         first, last = _of(query.dates, index)
-        _check_near(first, last, clock, "date")
         count = (last - first).days + 1
     return _midnights(clock.zone, first, count + 1), (clock.today - first).days
+
+
+def check_spans(query: Query, clock: Clock, index: int) -> None:
+    """Check dates and hours also where no variable makes use of them: arguments as `hourly_span`.
+
+    Raises:
+        QueryInvalid: dates further away than are served.
+    """
+    if query.dates:
+        _check_near(*_of(query.dates, index), clock, "date")
+    for spans, kind in ((query.span_hours, "hour"), (query.span_minutes, "minutely_15")):
+        if spans:
+            first, last = _of(spans, index)
+            _check_near(first.date(), last.date(), clock, kind)
 
 
 def _span(query: Query, clock: Clock, index: int, step: int, past: int | None, ahead: int | None) -> Span:
@@ -125,8 +135,7 @@ def _span(query: Query, clock: Clock, index: int, step: int, past: int | None, a
     return Span(start, max(0, end - start) // step, step)
 
 
-def _between(first: datetime, last: datetime, clock: Clock, step: int, kind: str) -> Span:
-    _check_near(first.date(), last.date(), clock, kind)
+def _between(first: datetime, last: datetime, clock: Clock, step: int) -> Span:
     info = zone_info(clock.zone)
     start, end = (int(local.replace(tzinfo=info).timestamp()) for local in (first, last))
     return Span(start, max(0, end - start) // step + 1, step)

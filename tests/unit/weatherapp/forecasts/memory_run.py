@@ -55,7 +55,7 @@ def shifted_past(stations: int, **changes: float) -> dict[str, np.ndarray]:
 
 
 def answers(*runs: StoredRun, now: datetime = NOW, replay: bool = False, models=None, **values):
-    """Answers of all places to a question; the runs are one model's, newest first, unless `models` are given."""
+    """Answers of all places; the runs are one model's, newest first, unless `models` are given."""
     asked = {"latitude": "41.995", "longitude": "-87.934", "elevation": "200", **values}
     query = parse_query(split_lists(asked.items()))
     spoken = models or [replies.ModelRuns("best_match", runs or (memory_run(),))]

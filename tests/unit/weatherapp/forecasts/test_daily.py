@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -67,9 +67,9 @@ def test_the_dominant_direction_is_that_of_the_days_air():
     assert found["winddirection_10m_dominant"] == found["wind_direction_10m_dominant"]
 
 
-@pytest.mark.parametrize(("now", "hours"), [(datetime(2026, 11, 1, 12), 25), (datetime(2026, 3, 8, 12), 23)])
+@pytest.mark.parametrize(("now", "hours"), [((2026, 11, 1, 12), 25), ((2026, 3, 8, 12), 23)])
 def test_a_day_of_a_change_of_clocks_counts_all_its_hours(now, hours):
-    moment = now.replace(tzinfo=NOW.tzinfo)
+    moment = datetime(*now, tzinfo=UTC)
     past = shifted_past(3, precipitation_type=[0, 1, 0, 0])
     outputs = make_outputs(3, wet=1.0)
     run = memory_run(past=past, outputs=outputs, init_time=moment)
@@ -84,9 +84,9 @@ def test_sun_rises_and_sets_on_the_days_own_date():
         "time": "iso8601", "sunrise": "iso8601", "sunset": "iso8601", "daylight_duration": "s",
     }  # fmt: skip
     # Almanac for Chicago, 4 July: 05:21 and 20:29 local time.
-    rise, fall = (datetime.fromisoformat(body["daily"][name][0]) for name in ("sunrise", "sunset"))
-    assert abs(rise - datetime(2026, 7, 4, 5, 21)) <= timedelta(minutes=3)
-    assert abs(fall - datetime(2026, 7, 4, 20, 29)) <= timedelta(minutes=3)
+    rise, fall = (datetime.fromisoformat(body["daily"][name][0] + "Z") for name in ("sunrise", "sunset"))
+    assert abs(rise - datetime(2026, 7, 4, 5, 21, tzinfo=UTC)) <= timedelta(minutes=3)
+    assert abs(fall - datetime(2026, 7, 4, 20, 29, tzinfo=UTC)) <= timedelta(minutes=3)
     assert body["daily"]["daylight_duration"][0] == pytest.approx((fall - rise).total_seconds(), abs=61)
 
 

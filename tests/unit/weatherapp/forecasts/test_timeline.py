@@ -6,7 +6,7 @@ import pytest
 from weatherapp.forecasts.errors import QueryInvalid
 from weatherapp.forecasts.formats.labels import local_labels
 from weatherapp.forecasts.query import parse_query, split_lists
-from weatherapp.forecasts.timeline import day_bounds, hourly_span, minutely_span, place_clock
+from weatherapp.forecasts.timeline import check_spans, day_bounds, hourly_span, minutely_span, place_clock
 
 NOW = datetime(2026, 7, 4, 3, 25, tzinfo=UTC)
 
@@ -120,18 +120,19 @@ def test_quarters_of_an_hour_start_at_the_current_one():
 
 
 @pytest.mark.parametrize(
-    ("span", "values", "name"),
+    ("values", "name"),
     [
-        (hourly_span, {"start_date": "2026-04-01", "end_date": "2026-07-02"}, "start_date"),
-        (hourly_span, {"start_date": "2026-07-04", "end_date": "2026-07-21"}, "end_date"),
-        (hourly_span, {"start_hour": "1999-12-31T23:00", "end_hour": "2026-07-04T00:00"}, "start_hour"),
+        ({"start_date": "2026-04-01", "end_date": "2026-07-02"}, "start_date"),
+        ({"start_date": "2026-07-04", "end_date": "2026-07-21"}, "end_date"),
+        ({"start_hour": "1999-12-31T23:00", "end_hour": "2026-07-04T00:00"}, "start_hour"),
         (
-            minutely_span,
             {"start_minutely_15": "2026-07-04T00:00", "end_minutely_15": "2027-07-04T00:00"},
             "end_minutely_15",
         ),
     ],
 )
-def test_a_span_too_far_away_is_refused_with_the_range(span, values, name):
+def test_a_span_too_far_away_is_refused_with_the_range(values, name):
+    query = parse(**values)
+    clock = place_clock(query.places[0], NOW)
     with pytest.raises(QueryInvalid, match=f"'{name}' is out of allowed range from 2026-04-02 to 2026-07-20"):
-        labels(span=span, **values)
+        check_spans(query, clock, 0)
