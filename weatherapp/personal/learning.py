@@ -35,7 +35,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "learned": "",
         "less": "far from what was expected; learned with less weight",
         "jump": "others agreed with it; the place's level was learned anew",
-        "suspect": "very far from what was expected; it counts once others agree over some hours",
+        "suspect": "very far from what was expected; it counts once others agree for a day",
         "implausible": "outside what can be, or too far from the forecast",
         "late": "there is another report of the same moment",
     }
