@@ -14,7 +14,7 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-header -
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo serve test coverage check format bench requirements clean
+.PHONY: help install install-dev demo serve test coverage check format bench bench-peers requirements clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -75,8 +75,14 @@ format: install-dev  ## format, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install  ## variants and endpoints side by side, as ratios measured in one run
+bench: install  ## variants, endpoints, the forecast API under load (wrk) and a cycle of 10,000 stations, as ratios
 	$(BIN)/python -m bench.bench
+	$(BIN)/python -m bench.forecast_api
+	$(BIN)/python -m bench.cycle
+
+bench-peers:  ## make .venv-bench with the servers that `make bench` compares the forecast API to
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 
 requirements: | $(BIN)/python  ## resolve the .in files into pins (UPGRADE=--upgrade: newer versions)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_TOOLS)
@@ -88,8 +94,11 @@ requirements: | $(BIN)/python  ## resolve the .in files into pins (UPGRADE=--upg
 		{ echo "# Resolved from $$set.in by: make requirements"; grep -v '^# Resolved' $$set.txt; } > $$set.new && \
 		mv $$set.new $$set.txt || exit 1; \
 	done
+	@# What the benchmark compares to lives in an environment of its own.
+	@echo "bench/requirements.in -> bench/requirements.txt"
+	@$(COMPILE) --output-file bench/requirements.txt bench/requirements.in
 
 clean:  ## remove caches and the virtual environment; var/ (database, models, runs) stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .coverage htmlcov
 	rm -rf tests/clients/node/node_modules
 	find $(PACKAGES) tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
