@@ -67,9 +67,7 @@ def main() -> int:
     parser.add_argument("--no-peers", action="store_true", help="leave the other servers out")
     given = parser.parse_args()
     if shutil.which("wrk") is None:
-        print(
-            "The forecast API was not measured: wrk is not on the PATH (on Debian and Ubuntu the package wrk)."
-        )
+        print("The forecast API was not measured: wrk is not on the PATH; install the package wrk.")
         return 0
     try:
         report = measure(rounds=given.rounds, seconds=given.seconds, peers=not given.no_peers)
