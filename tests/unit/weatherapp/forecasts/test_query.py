@@ -68,7 +68,7 @@ def test_places_pair_up_with_their_elevations_and_zones():
         ({"latitude": "1,2"}, "same number of elements; 2 and 1"),
         ({"elevation": "1,2"}, "'elevation' has 2 values for 1 places"),
         ({"elevation": "1e9"}, "'elevation' has 1000000000.0; allowed"),
-        ({"hourly": "temperature_2m,luck"}, "Unknown hourly variable 'luck'. Values are known of: apparent_t"),
+        ({"hourly": "temperature_2m,luck"}, "Unknown hourly variable 'luck'. Values are known of: app"),
         ({"timezone": "Mars/Olympus"}, "Invalid timezone 'Mars/Olympus'"),
         ({"timezone": "../etc/passwd"}, "Invalid timezone"),
         ({"timezone": "GMT,GMT"}, "'timezone' has 2 values"),
