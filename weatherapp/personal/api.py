@@ -2,12 +2,12 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
-from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -73,7 +73,7 @@ class AnyAccept(DefaultContentNegotiation):
 class PersonalView(APIView):
     """An endpoint for one device: limited, known by its token, and kept out of every cache but its own."""
 
-    authentication_classes = (BearerToken,)
+    authentication_classes: Sequence[type[BaseAuthentication]] = (BearerToken,)
     parser_classes = (StrictJSON,)
     content_negotiation_class = AnyAccept
     # Whether the device may keep the answer and ask whether it still holds.
@@ -86,11 +86,9 @@ class PersonalView(APIView):
         if isinstance(request.auth, Device):
             limits.count_device(str(request.auth.pk))
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Say that the answer is for this device only."""
-        final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
+        final = super().finalize_response(request, response, *args, **kwargs)
         good = self.keepable and final.status_code in {200, 304}
         final["Cache-Control"] = "private, no-cache" if good else "no-store"
         final["Vary"] = VARY

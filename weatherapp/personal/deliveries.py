@@ -71,7 +71,7 @@ def send(device: Device, entries: Sequence[FeedEntry], *, now: datetime) -> None
 
     rows = [Delivery(webhook=webhook, entry=entry, due=now) for entry in entries]
     for row in Delivery.objects.bulk_create(rows):
-        deliver.delay_on_commit(row.pk)
+        deliver.delay_on_commit(row.pk)  # type: ignore[attr-defined]  # a method of Celery for Django
 
 
 def due(now: datetime) -> list[int]:

@@ -60,7 +60,7 @@ class PlaceInput(fields.Strict):
     elevation = fields.Number(
         min_value=-500, max_value=9000, allow_null=True, required=False, help_text="Metres."
     )
-    label = fields.Text(max_length=40, allow_blank=True, required=False)
+    label = fields.Text(max_length=40, allow_blank=True, required=False)  # type: ignore[assignment]
     kind = fields.Choice(choices=KINDS, required=False)
     own_station = fields.Flag(required=False, help_text="The device measures here itself.")
 
@@ -114,7 +114,7 @@ class ReportInput(fields.Strict):
     )
     value = fields.Number(help_text="In `unit`.")
     unit = fields.Choice(choices=UNIT_NAMES, required=False, help_text="The profile's unless given.")
-    source = fields.Choice(
+    source = fields.Choice(  # type: ignore[assignment]
         choices=SOURCES, required=False, help_text="station unless given; a thumb's word counts less."
     )
 
@@ -196,7 +196,7 @@ class ReportSerializer(serializers.Serializer[None]):
 
     id = serializers.CharField()
     place = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     variable = serializers.CharField(help_text="`pressure_msl` for what was sent as `surface_pressure`.")
     time = serializers.CharField(help_text="UTC.")
     accepted = serializers.BooleanField()

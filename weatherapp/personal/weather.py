@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from weatherapp.core.arrays import FloatArray
+from weatherapp.core.arrays import FloatArray, IntArray
 from weatherapp.core.errors import NothingNear
 from weatherapp.core.hourly import Hours
 from weatherapp.core.personal import bias, comfort
@@ -143,7 +143,7 @@ def public_at(place: Place, time: datetime) -> dict[str, float]:
     return {**found, "elevation": elevation, "cos_zenith": sun}
 
 
-def _hours(stored: StoredRun, place: Place) -> tuple[Hours, FloatArray, float]:
+def _hours(stored: StoredRun, place: Place) -> tuple[Hours, IntArray, float]:
     point = Point(place.latitude, place.longitude, place.elevation, "UTC")
     try:
         blend = replies.place_blend(stored, point)
@@ -155,7 +155,7 @@ def _hours(stored: StoredRun, place: Place) -> tuple[Hours, FloatArray, float]:
     return hours, times, blend.elevation
 
 
-def _learned(state: bias.BiasState, times: FloatArray, now: datetime) -> Learned:
+def _learned(state: bias.BiasState, times: IntArray, now: datetime) -> Learned:
     stamp = now.timestamp()
     age = max(0.0, stamp - (state.updated or stamp)) / HOUR
     return Learned(state, bias.correction(state, lead_hours=(times - stamp) / HOUR, age_hours=age))
