@@ -17,6 +17,10 @@ class FeedBusy(ObservationError):
     """Another pass of the feed is under way."""
 
 
+class FeedQueueDown(ObservationError):
+    """A pass cannot be queued."""
+
+
 class ArchiveBusy(ObservationError):
     """Another process archives into the same folder."""
 

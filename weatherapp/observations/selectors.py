@@ -1,11 +1,12 @@
 """Questions about stations, observations and guidance."""
 
-from datetime import datetime, timedelta
+from collections import defaultdict
+from datetime import date, datetime, timedelta
 
-from django.db.models import F, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber, TruncDate
 
-from weatherapp.observations.models import Guidance, Observation, Station
+from weatherapp.observations.models import Guidance, Observation, Rejection, Station
 
 
 def active_stations() -> QuerySet[Station]:
@@ -61,3 +62,30 @@ def guidance_known_at(init_time: datetime, hours: int) -> QuerySet[Guidance]:
         .filter(rank=1)
         .order_by("station_id", "valid_time")
     )
+
+
+def stations_counted(*, reports_since: datetime, refused_since: datetime) -> QuerySet[Station]:
+    """Stations with `last_report`, how many `reports` and how much was `refused` since given times."""
+    mine = Observation.objects.filter(station=OuterRef("pk")).order_by().values("station")
+    refused = Rejection.objects.filter(station=OuterRef("pk"), received__gte=refused_since).order_by()
+    reports = mine.filter(valid_time__gte=reports_since)
+    return Station.objects.annotate(
+        last_report=Subquery(mine.annotate(newest=Max("valid_time")).values("newest")),
+        reports=Coalesce(Subquery(reports.annotate(count=Count("pk")).values("count")), 0),
+        refused=Coalesce(Subquery(refused.values("station").annotate(count=Count("pk")).values("count")), 0),
+    )
+
+
+def refusals_per_check(refusals: QuerySet[Rejection]) -> list[tuple[str, int]]:
+    """How many there are of each check, most first."""
+    counted = refusals.order_by().values_list("check_name").annotate(count=Count("pk"))
+    return [(name, count) for name, count in counted.order_by("-count", "check_name")]
+
+
+def refusals_per_day(refusals: QuerySet[Rejection]) -> dict[str, dict[date, int]]:
+    """How many there are of each check and UTC day of receipt."""
+    days: defaultdict[str, dict[date, int]] = defaultdict(dict)
+    counted = refusals.order_by().annotate(day=TruncDate("received")).values_list("check_name", "day")
+    for name, day, count in counted.annotate(count=Count("pk")):
+        days[name][day] = count
+    return dict(days)
