@@ -181,7 +181,7 @@ def _warmth(worst: float, best: float) -> Factor:
         values, levels = hours.quantiles["temperature"], hours.levels["temperature"]
         if "feels_like" in hours.quantiles:
             felt = hours.quantiles["feels_like"]
-            values = np.where(np.isfinite(felt), felt, values)
+            values = np.where(np.isfinite(felt).all(axis=1, keepdims=True), felt, values)
         return _mean(_ramp(values, worst, best), levels)
 
     return rate

@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from weatherapp.core.arrays import FloatArray
+from weatherapp.core.arrays import BoolArray, FloatArray
 from weatherapp.core.personal.errors import ReportInvalid, StateInvalid
 from weatherapp.core.personal.hours import PersonalHours
 from weatherapp.core.personal.radiation import mean_radiant_temperature
-from weatherapp.core.thermo import relative_humidity
+from weatherapp.core.thermo import relative_humidity, saturation_vapour_pressure
 
 # UTCI where an average person, dressed for the weather, votes −3 … 3. Each is the edge of a category of
 # thermal stress, where strain begins: slight, moderate and strong on the cold side, moderate, strong and very
@@ -25,7 +25,11 @@ VOTE_NOISE = 0.7  # votes: one person in the same weather on another day, and ro
 DRIFT = 0.02  # votes per vote: people get used to a season
 ROBUST = 2.0  # standard deviations: a vote further off counts less
 # Limits of the UTCI polynomial.
+TEMPERATURE_LIMITS = (-50.0, 50.0)  # °C
+RADIANT_LIMITS = (-30.0, 70.0)  # K above the temperature
 WIND_LIMITS = (0.5, 17.0)  # m/s at 10 m
+# The limit is 50 hPa by the package's own formula, which differs from ours by up to 1 %.
+MOST_VAPOUR = 49.5  # hPa
 
 
 def utci(
@@ -46,14 +50,14 @@ def utci(
 
     Returns:
         °C; NaN where something is missing or outside the limits of the index: temperature −50–50 °C, mean
-        radiant temperature 30 K below to 70 K above it, wind up to 17 m/s, vapour pressure up to 50 hPa.
+        radiant temperature 30 K below to 70 K above it, wind up to 17 m/s, vapour pressure up to 49.5 hPa.
 
     Source: pythermalcomfort's `utci`; Bröde et al. (2012), doi:10.1007/s00484-011-0454-1. The mean radiant
     temperature is `radiation.mean_radiant_temperature`.
     """
     from pythermalcomfort.models import utci as universal_index  # numba: too dear for those who never ask
 
-    celsius, dew, wind, cloud, sun = np.broadcast_arrays(
+    celsius, dew, speed, cloud, sun = np.broadcast_arrays(
         *(
             np.asarray(v, dtype=np.float64)
             for v in (temperature, dew_point, wind_speed, cloud_cover, cos_zenith)
@@ -62,11 +66,20 @@ def utci(
     if not celsius.size:
         return np.empty(celsius.shape)
     radiant = mean_radiant_temperature(celsius, dew, cloud, sun)
+    wind = np.maximum(speed, WIND_LIMITS[0])
+    valid = (
+        _within(celsius, TEMPERATURE_LIMITS)
+        & _within(radiant - celsius, RADIANT_LIMITS)
+        & (speed >= 0)
+        & (wind <= WIND_LIMITS[1])
+        & (saturation_vapour_pressure(np.minimum(dew, celsius)) <= MOST_VAPOUR)
+    )
+    # What is outside goes in as NaN: the package warns about every number beyond its limits.
     index = universal_index(
-        tdb=celsius,
-        tr=radiant,
-        v=np.where(wind >= 0, np.maximum(wind, WIND_LIMITS[0]), np.nan),
-        rh=relative_humidity(celsius, dew) * 100,
+        tdb=np.where(valid, celsius, np.nan),
+        tr=np.where(valid, radiant, np.nan),
+        v=np.where(valid, wind, np.nan),
+        rh=np.where(valid, relative_humidity(celsius, dew) * 100, np.nan),
         round_output=False,
     )
     return np.asarray(index.utci, dtype=np.float64)
@@ -199,7 +212,13 @@ def hours_utci(hours: PersonalHours, state: ComfortState | None = None) -> Float
         hours.cloud_cover[:, None],
         hours.cos_zenith[:, None],
     )
-    return index if state is None else feels_like(state, index).value
+    # The index does not rise everywhere with the temperature, by a few hundredths: quantiles must.
+    felt = index if state is None else feels_like(state, index).value
+    return np.maximum.accumulate(felt, axis=1)
+
+
+def _within(values: FloatArray, limits: tuple[float, float]) -> BoolArray:
+    return np.asarray((values >= limits[0]) & (values <= limits[1]))
 
 
 def _line(values: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:

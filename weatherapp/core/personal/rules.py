@@ -61,7 +61,7 @@ class Window:
                 end_day = day if finish > begin else day + timedelta(days=1)
                 start = localtime.unix(day, begin, zone)
                 end = localtime.unix(end_day, finish, zone, last=True)
-                if end > first and start <= last:
+                if start < end and end > first and start <= last:
                     yield day, start, end
 
 
