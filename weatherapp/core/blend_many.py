@@ -49,6 +49,6 @@ def _average(
         mean += (lapse * lifts).reshape(places, *[1] * (mean.ndim - 1))
     # One sum finds any gap.
     if np.isnan(mean.sum()):
-        for place in np.flatnonzero(np.isnan(mean.reshape(places, -1).sum(axis=1))):
+        for place in np.flatnonzero(np.isnan(mean.reshape(places, -1).sum(axis=1))).tolist():
             mean[place] = blend_outputs({name: values}, blends[place])[name]
     return np.asarray(mean)

@@ -90,9 +90,9 @@ class Forecast(APIView):
         pairs = [pair for pair in _pairs(asked) if pair[0] not in named] + body
         return _forecast(request, parse_query(split_lists(pairs)), repr(pairs))
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
         """Let a page of any origin ask."""
-        return HttpResponse(status=204)
+        return Response(status=204)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer with this grammar's own error body."""
