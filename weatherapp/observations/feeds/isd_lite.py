@@ -23,7 +23,7 @@ from weatherapp.observations.feeds.base import (
     read_one,
     rejected,
 )
-from weatherapp.observations.feeds.interface import Batch, RejectedReport
+from weatherapp.observations.feeds.interface import Batch, RejectedReport, StationReport
 from weatherapp.observations.feeds.sources import Document
 from weatherapp.observations.feeds.stations import read_isd_history
 
@@ -31,6 +31,7 @@ FILE = re.compile(r"(?P<station>[A-Z0-9]{6}-\d{5})-(?P<year>\d{4})(?:\.gz)?")
 HISTORY = "isd-history.csv"
 FIELDS = 12
 LARGEST = 99_999  # in any field; missing is -9999
+MISNAMED = "not named USAF-WBAN-YEAR"
 UNKNOWN_STATION = "the station is not in isd-history.csv, or has no position there"
 
 
@@ -61,21 +62,27 @@ class IsdLiteFeed(SourcedFeed):
         for document in raw.documents:
             found = FILE.fullmatch(document.filename)
             if found is None:
-                rejections.append(rejected("not named USAF-WBAN-YEAR", document.filename))
+                rejections.append(rejected(MISNAMED, document.filename))
             elif found["station"] not in raw.stations:
                 rejections.append(rejected(UNKNOWN_STATION, document.filename, station=found["station"]))
             else:
                 lines, refused = usable_lines(document, int(found["year"]), found["station"])
                 rejections += refused
-                series = read_isd_lite(lines)
-                unknown = np.full(len(series.hour), np.nan, dtype=np.float32)
-                rows.append(Rows(raw.stations[found["station"]], series.hour, series.values, unknown))
-        if not rows and len(rejections) and len(rejections) == len(raw.documents):
+                rows += _rows(raw.stations[found["station"]], lines)
+        foreign = [report for report in rejections if report.check in {MISNAMED, UNKNOWN_STATION}]
+        if foreign and len(foreign) == len(raw.documents):
             raise FeedUnreadable(
-                f"None of {len(raw.documents)} files is of a known station: {rejections[0].text} "
-                f"({rejections[0].check})."
+                f"None of {len(foreign)} files is of a known station: {foreign[0].text} ({foreign[0].check})."
             )
         return make_batch(rows, rejections=rejections, since=self.options.since, now=raw.now)
+
+
+def _rows(station: StationReport, lines: list[str]) -> list[Rows]:
+    if not lines:
+        return []
+    series = read_isd_lite(lines)
+    unknown = np.full(len(series.hour), np.nan, dtype=np.float32)
+    return [Rows(station, series.hour, series.values, unknown)]
 
 
 def usable_lines(document: Document, year: int, station: str) -> tuple[list[str], list[RejectedReport]]:

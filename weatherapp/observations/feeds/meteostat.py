@@ -4,7 +4,6 @@ Older files have no header and thirteen columns; newer ones name theirs, have th
 each value its source. Values that a model made are left out: they are no observations.
 """
 
-import csv
 import math
 from collections import Counter
 from datetime import UTC, datetime
@@ -100,8 +99,8 @@ class MeteostatFeed(SourcedFeed):
                 rejections.append(rejected("not a file of this feed", str(error), station=key))
                 continue
             rejections += table.rejected
-            counts[MODELLED] += table.modelled
             rows.append(Rows(raw.stations[key], table.hours, table.values(), table.kinds()))
+            counts[MODELLED] += table.modelled
         if unreadable and len(unreadable) == len(raw.documents):
             raise unreadable[0]
         return make_batch(
@@ -190,21 +189,23 @@ def dew_point(temperature: FloatArray, humidity: FloatArray) -> FloatArray:
 
     Args:
         temperature: °C.
-        humidity: fraction 0-1; NaN and 0 give NaN.
+        humidity: fraction 0-1; NaN, 0 and nonsense give NaN.
 
     Returns:
         °C.
 
     Source: as `weatherapp.core.thermo.saturation_vapour_pressure`, solved for the temperature.
     """
-    moist = np.where(humidity > 0, humidity, np.nan)
-    ratio = np.log(moist * saturation_vapour_pressure(temperature) / 6.1094)
+    # Outside of these the formula has no meaning; quality control counts such values.
+    moist = np.where((humidity > 0) & (humidity < 1.5), humidity, np.nan)
+    air = np.where(np.abs(temperature) < 100, temperature, np.nan)
+    ratio = np.log(moist * saturation_vapour_pressure(air) / 6.1094)
     return np.asarray(243.04 * ratio / (17.625 - ratio))
 
 
 def _header(document: Document, lines: list[str]) -> tuple[list[str], int]:
     """Names of the columns, and the first line with values."""
-    first = [cell.strip().lower() for cell in next(csv.reader(lines[:1]), [])]
+    first = [cell.strip().strip('"').lower() for cell in lines[0].split(",")]
     if all(name in first for name in NEEDED) and ("date" in first or "year" in first):
         return first, 1
     if len(first) == len(OLD_HEADER) and first[0][:1].isdigit():

@@ -170,11 +170,11 @@ def read_items(document: Document) -> list[dict[str, Any]]:
 
 
 def _finite(value: Any, otherwise: float) -> float:
-    """A number of the reply; JSON has integers that no float holds."""
+    """A number of a sensible size; JSON has integers that no float holds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return otherwise
     try:
         found = float(value)
     except OverflowError:
         return otherwise
-    return found if math.isfinite(found) else otherwise
+    return found if abs(found) < LATEST else otherwise

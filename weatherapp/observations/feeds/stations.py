@@ -11,6 +11,7 @@ from weatherapp.observations.feeds.sources import Document
 
 COLUMNS = ("code", "name", "latitude", "longitude", "elevation")
 ISD_COLUMNS = ("USAF", "WBAN", "STATION NAME", "ICAO", "LAT", "LON", "ELEV(M)")
+LARGEST = 1e9  # fits a float32, and is beyond all that is measured
 # Below the shore of the Dead Sea and above Mount Everest: such numbers stand for "unknown".
 LOWEST, HIGHEST = -450.0, 8900.0
 
@@ -90,12 +91,12 @@ def make_station(
 
 
 def number(value: Any) -> float:
-    """A finite number out of text or JSON; NaN where it is none."""
+    """A number of a sensible size out of text or JSON; NaN where it is none."""
     try:
         found = float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
-    return found if math.isfinite(found) else math.nan
+    return found if abs(found) < LARGEST else math.nan
 
 
 def is_icao(code: str) -> bool:
