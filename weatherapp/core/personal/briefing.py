@@ -262,10 +262,13 @@ def chance_of_any(probability: FloatArray) -> tuple[float, float]:
     """Bounds of the chance that anything falls in some hours, from the chance of each hour, 0–1.
 
     At least the highest hour's chance. At most that of independent spells of three hours, each as likely as
-    its likeliest hour: hours of one spell go together.
+    its likeliest hour: hours of one spell go together, and spells begin where that makes the least of them.
     """
-    spells = [probability[start : start + SPELL].max() for start in range(0, len(probability), SPELL)]
-    return float(probability.max()), float(1 - np.prod(1 - np.asarray(spells)))
+    dry = [
+        np.prod([1 - spell.max() for spell in np.split(probability, range(first, len(probability), SPELL))])
+        for first in range(1, min(SPELL, len(probability)) + 1)
+    ]
+    return float(probability.max()), float(1 - max(dry))
 
 
 def _wind(part: PersonalHours, unit: units.Unit) -> dict[str, Any]:
