@@ -149,7 +149,7 @@ def test_the_command_refuses_a_span_that_makes_no_sense(days):
 
 
 def test_the_command_fails_with_a_sentence_without_a_release(db):
-    with pytest.raises(CommandError, match="[Cc]hannel") as caught:
+    with pytest.raises(CommandError, match=r"[Cc]hannel") as caught:
         call_command("verify_forecasts", hindcast=2)
     assert caught.value.returncode == 2
 
