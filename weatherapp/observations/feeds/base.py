@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from packager.dataset.records import VARIABLES
-from weatherapp.core.arrays import FloatArray
+from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.observations.errors import FeedUnreadable
 from weatherapp.observations.feeds.http import HttpSource
 from weatherapp.observations.feeds.interface import REJECTED_TEXT, Batch, RejectedReport, StationReport
@@ -156,7 +156,7 @@ class Rows:
     """Reports of one station: hours since 1970-01-01T00Z, values (row, 9), classes or NaN, corrections."""
 
     station: StationReport
-    hour: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]]
+    hour: Sequence[int] | IntArray
     values: FloatArray
     precipitation_type: FloatArray
     corrected: Sequence[bool] = ()
@@ -198,30 +198,31 @@ def make_batch(
     return batch.take(kept).counted({reason: count for reason, count in counts.items() if count})
 
 
-def _corrections(part: Rows) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _corrections(part: Rows) -> BoolArray:
     return np.asarray(part.corrected or np.zeros(len(part.hour)), dtype=bool)
 
 
-def _joined(parts: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.generic]]], kind: type) -> FloatArray:
+def _joined(parts: Sequence[Any], kind: type) -> Any:
+    """One array of that type, also of no parts."""
     return np.concatenate([*parts]).astype(kind) if parts else np.empty(0, dtype=kind)
 
 
 def _leave_out(batch: Batch, counts: Counter[str], since: datetime | None, now: datetime | None) -> Batch:
     if since is not None:
-        kept = batch.hour * 3600 >= since.timestamp()
+        kept = np.asarray(batch.hour * 3600 >= since.timestamp())
         counts[BEFORE_SINCE] += int((~kept).sum())
         batch = batch.take(kept)
-    kept = np.isfinite(batch.values).any(axis=1)
+    kept = np.asarray(np.isfinite(batch.values).any(axis=1))
     counts[EMPTY] += int((~kept).sum())
     batch = batch.take(kept)
     if now is not None:
-        kept = batch.hour * 3600 <= now.timestamp()
+        kept = np.asarray(batch.hour * 3600 <= now.timestamp())
         counts[EARLY] += int((~kept).sum())
         batch = batch.take(kept)
     return batch
 
 
-def _last_of_each_hour(batch: Batch) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _last_of_each_hour(batch: Batch) -> IntArray:
     order = np.lexsort((np.arange(len(batch)), batch.corrected, batch.hour, batch.station))
     station, hour = batch.station[order], batch.hour[order]
     ends = np.ones(len(order), dtype=bool)

@@ -86,7 +86,7 @@ class HttpSource:
 
     def _backoff(self, attempt: int) -> float:
         """Twice as long each time, with jitter, so that many servers do not come back together."""
-        return self.patience.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        return self.patience.backoff * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
 
     def _gave_up(self, url: str, passing: _Passing, attempts: int, *, late: bool) -> str:
         if late and passing.after:

@@ -65,15 +65,15 @@ class Batch:
     hour: IntArray
     values: FloatArray
     series: IntArray
-    precipitation_type: FloatArray = field(default=None)  # type: ignore[assignment]
-    corrected: BoolArray = field(default=None)  # type: ignore[assignment]
+    precipitation_type: FloatArray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+    corrected: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))
     rejected: tuple[RejectedReport, ...] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.precipitation_type is None:
+        if not len(self.precipitation_type):
             object.__setattr__(self, "precipitation_type", np.full(len(self.hour), np.nan, np.float32))
-        if self.corrected is None:
+        if not len(self.corrected):
             object.__setattr__(self, "corrected", np.zeros(len(self.hour), dtype=bool))
 
     def __len__(self) -> int:

@@ -213,7 +213,7 @@ def _visibility(parts: _Parts) -> float:
 
 def _clouds(parts: _Parts) -> tuple[float, float]:
     """Cover 0-1 and ceiling in metres: the lowest BKN, OVC or vertical visibility."""
-    layers = [(cover, height) for cover, height, _ in parts.report.sky]
+    layers: list[tuple[str, object]] = [(cover, height) for cover, height, _ in parts.report.sky]
     if parts.says("CAVOK") or any(cover in CLEAR for cover, _ in layers):
         return 0.0, NO_CEILING
     if parts.says("VV///"):

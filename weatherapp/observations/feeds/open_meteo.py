@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from packager.contract import GUIDANCE_VARIABLES
-from weatherapp.core.arrays import FloatArray, IntArray
+from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.observations.errors import FeedUnreadable
 from weatherapp.observations.feeds.base import (
     Fetched,
@@ -170,9 +170,9 @@ def _guidance(reply: Reply) -> Iterator[_Guided]:
         yield _told(reply, f"_previous_day{day}", known <= reply.asked_hour, init, known)
 
 
-def _told(reply: Reply, suffix: str, rows: IntArray, init: IntArray, available: IntArray) -> _Guided:
+def _told(reply: Reply, suffix: str, rows: BoolArray, init: IntArray, available: IntArray) -> _Guided:
     values = reply.channels(GUIDANCE_VARIABLES, suffix)
-    kept = np.asarray(rows, dtype=bool) & np.isfinite(values).any(axis=1)
+    kept = rows & np.isfinite(values).any(axis=1)
     return _Guided(reply.place, init[kept], reply.hours[kept], available[kept], values[kept])
 
 
@@ -183,8 +183,8 @@ def _groups(places: Sequence[StationReport]) -> Iterator[Sequence[StationReport]
 
 def _place(item: Mapping[str, Any], code: str, raw: Fetched) -> StationReport:
     """The configured place of that code, else where the reply says that it is."""
-    where = [item.get(name) for name in ("latitude", "longitude", "elevation")]
-    place = raw.stations.get(code) or make_station(code[:32], code, *where, SOURCE)
+    latitude, longitude, elevation = (item.get(name) for name in ("latitude", "longitude", "elevation"))
+    place = raw.stations.get(code) or make_station(code[:32], code, latitude, longitude, elevation, SOURCE)
     if place is None:
         raise FeedUnreadable(f"{code} has no usable position, and is not one of the configured places.")
     return place
@@ -201,7 +201,8 @@ def read_place(text: str) -> StationReport:
         FeedUnreadable: says what is due.
     """
     parts = [part.strip() for part in text.split(",")]
-    place = make_station(parts[0], parts[0], *parts[1:], SOURCE) if len(parts) == 4 else None
+    code, latitude, longitude, elevation = parts if len(parts) == 4 else [""] * 4
+    place = make_station(code, code, latitude, longitude, elevation, SOURCE)
     if place is None:
         raise FeedUnreadable(
             f"{text!r} is not a place. Write CODE,latitude,longitude,elevation: degrees north and east, "
