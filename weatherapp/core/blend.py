@@ -5,7 +5,8 @@ without a jump when a place moves: a station fades out towards the edge of the s
 first one left out.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,8 @@ from weatherapp.core.errors import NothingNear
 
 EARTH_RADIUS_KM = 6371.0088
 REACH_KM = 150.0
-REACH_SLACK = 1e-9  # of a cosine: far more than rounding, and less than a metre at the edge
+# Of the angle between a place and a station; far more slack than rounding, and less than a metre at the edge.
+LEAST_COSINE = math.cos(REACH_KM / EARTH_RADIUS_KM) - 1e-9
 STATIONS = 4
 NEAR_KM = 2.0  # closer than this a station counts as being at the place
 KM_PER_METRE_OF_HEIGHT = 0.1  # a hundred metres up or down is as far as ten kilometres away
@@ -117,21 +119,24 @@ def plan_blend(
     """
     if station_vectors is None:
         station_vectors = unit_vectors(station_latitudes, station_longitudes)
-    around = _around(latitude, longitude, station_vectors)
-    distances = great_circle_km(latitude, longitude, station_latitudes[around], station_longitudes[around])
-    order = np.lexsort((around, distances))[: STATIONS + 1]
-    order = order[distances[order] < REACH_KM]
-    if not len(order):
+    nearest = _nearest(latitude, longitude, station_latitudes, station_longitudes, station_vectors)
+    if not nearest:
         raise NothingNear(_too_far(latitude, longitude, station_latitudes, station_longitudes))
-    chosen = around[order[:STATIONS]]
-    radius = float(distances[order[STATIONS]]) if len(order) > STATIONS else REACH_KM
-    near = distances[order[:STATIONS]]
-    weights = _weights(near, radius, np.zeros(len(chosen)))
-    heights = np.asarray(station_elevations, dtype=np.float64)[chosen]
+    distances, chosen = map(list, zip(*nearest[:STATIONS], strict=True))
+    radius = nearest[STATIONS][0] if len(nearest) > STATIONS else REACH_KM
+    level = [0.0] * len(chosen)
+    weights = _weights(distances, radius, level)
+    heights = [float(station_elevations[station]) for station in chosen]
     if elevation is None:
-        elevation = float(weights @ heights)
-    lift = np.zeros(len(chosen)) if np.isnan(elevation) else elevation - heights
-    return Blend(chosen, _weights(near, radius, lift), near, float(elevation), lift)
+        elevation = sum(weight * height for weight, height in zip(weights, heights, strict=True))
+    lift = level if math.isnan(elevation) else [elevation - height for height in heights]
+    return Blend(
+        stations=np.array(chosen),
+        weights=np.array(_weights(distances, radius, lift)),
+        distances=np.array(distances),
+        elevation=float(elevation),
+        lift=np.array(lift),
+    )
 
 
 def blend_outputs(outputs: Mapping[str, FloatArray], blend: Blend) -> dict[str, FloatArray]:
@@ -181,18 +186,42 @@ def _average_of_known(name: str, chosen: FloatArray, blend: Blend) -> FloatArray
     return np.asarray(lifted.reshape(chosen.shape[1:]))
 
 
-def _weights(distances: FloatArray, radius: float, lift: FloatArray) -> FloatArray:
+def _weights(distances: Sequence[float], radius: float, lift: Sequence[float]) -> list[float]:
     # The floor decides when every chosen station is as far as the first one left out: then they count alike.
-    fade = np.maximum(1.0 - distances / radius, 1e-9) ** 2
-    apart = distances**2 + (KM_PER_METRE_OF_HEIGHT * lift) ** 2 + NEAR_KM**2
-    raw = fade / apart
-    return np.asarray(raw / raw.sum())
+    raw = [
+        max(1.0 - distance / radius, 1e-9) ** 2
+        / (distance**2 + (KM_PER_METRE_OF_HEIGHT * height) ** 2 + NEAR_KM**2)
+        for distance, height in zip(distances, lift, strict=True)
+    ]
+    total = sum(raw)
+    return [weight / total for weight in raw]
 
 
-def _around(latitude: float, longitude: float, vectors: FloatArray) -> IntArray:
-    """Indices of the stations in reach, and perhaps some a little beyond: one product finds them."""
-    place = unit_vectors(np.array([latitude]), np.array([longitude]))[0]
-    return np.flatnonzero(vectors @ place > np.cos(REACH_KM / EARTH_RADIUS_KM) - REACH_SLACK)
+def _nearest(
+    latitude: float,
+    longitude: float,
+    station_latitudes: FloatArray,
+    station_longitudes: FloatArray,
+    vectors: FloatArray,
+) -> list[tuple[float, int]]:
+    """Distance in km and index of the nearest stations in reach, one more than a blend takes.
+
+    One product finds the few that may be in reach, and perhaps some a little beyond; for so few numbers plain
+    arithmetic is several times faster than arrays.
+    """
+    phi, turn = math.radians(latitude), math.radians(longitude)
+    place = np.array([math.cos(phi) * math.cos(turn), math.cos(phi) * math.sin(turn), math.sin(phi)])
+    around = np.flatnonzero(vectors @ place > LEAST_COSINE)
+    found = []
+    for station in around.tolist():
+        other = math.radians(station_latitudes[station])
+        half_turn = (math.radians(station_longitudes[station]) - turn) / 2
+        root = math.sin((other - phi) / 2) ** 2 + math.cos(phi) * math.cos(other) * math.sin(half_turn) ** 2
+        distance = 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(root, 1.0)))
+        if distance < REACH_KM:
+            found.append((distance, station))
+    found.sort()
+    return found[: STATIONS + 1]
 
 
 def _too_far(
