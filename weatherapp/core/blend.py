@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from weatherapp.core.arrays import FloatArray, IntArray
+from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.core.errors import NothingNear
 
 EARTH_RADIUS_KM = 6371.0088
@@ -177,11 +177,11 @@ def _average(name: str, values: FloatArray, blend: Blend) -> FloatArray:
 def _average_of_known(name: str, chosen: FloatArray, blend: Blend) -> FloatArray:
     """As `_average` where (station, hour[, k]) has gaps; an hour that lacks one of its numbers lacks all."""
     wide = chosen.reshape(*chosen.shape[:2], -1)
-    known = np.isfinite(wide).all(axis=2)
+    known: BoolArray = np.asarray(np.isfinite(wide).all(axis=2))
     raw = blend.weights[:, None] * known
     total = raw.sum(axis=0)
     share = raw / np.where(total > 0, total, np.nan)
-    mean = np.einsum("sh,shk->hk", share, np.where(known[..., None], wide, 0.0))
+    mean: FloatArray = (share[..., None] * np.where(known[..., None], wide, 0.0)).sum(axis=0)
     lifted = mean + (LAPSE.get(name, 0.0) * (blend.lift @ share))[:, None]
     return np.asarray(lifted.reshape(chosen.shape[1:]))
 

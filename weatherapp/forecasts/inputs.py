@@ -38,14 +38,23 @@ class Reports:
 
     def take(self, stations: IntArray) -> "Reports":
         """The reports of some stations."""
-        return Reports(*(array[stations] for array in self._arrays()))
+        return self._part(stations)
 
     def between(self, first: int, last: int) -> "Reports":
         """The reports of the hours from one index to before another."""
-        return Reports(*(array[:, first:last] for array in self._arrays()))
+        return self._part((slice(None), slice(first, last)))
 
-    def _arrays(self) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
-        return self.values, self.precipitation_type, self.series, self.present
+    def at(self, stations: IntArray, hours: IntArray) -> "Reports":
+        """The reports of some stations at some hours: every station at every hour."""
+        return self._part(np.ix_(stations, hours))
+
+    def _part(self, index: Any) -> "Reports":
+        return Reports(
+            values=self.values[index],
+            precipitation_type=self.precipitation_type[index],
+            series=self.series[index],
+            present=self.present[index],
+        )
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ class Window:
         comparable = self._same_series(rows, run, column, width)
         targets = targets_of(now, self.elevations[rows], run.contract)
         _blank(targets, ~comparable)
-        outputs = {
+        outputs: Tensors = {
             name: np.asarray(values[there, run.first - 1 : run.last], dtype=np.float64)
             for name, values in run.outputs.items()
         }
@@ -181,12 +181,7 @@ class Window:
         leads = np.arange(run.first, run.last + 1)
         back = DAY * ((leads - 1) // DAY + 1)
         column = run.init_hour + leads - back - self.first_hour
-        earlier = Reports(
-            values=self.reports.values[np.ix_(rows, column)],
-            precipitation_type=self.reports.precipitation_type[np.ix_(rows, column)],
-            series=self.reports.series[np.ix_(rows, column)],
-            present=self.reports.present[np.ix_(rows, column)],
-        )
+        earlier = self.reports.at(rows, column)
         outputs = observed_outputs(earlier, self.elevations[rows], run.contract)
         _blank(outputs, earlier.series != series)
         return score_hours(outputs, targets, run.contract)

@@ -30,7 +30,7 @@ class Choice:
 def read_choice(given: Mapping[str, str], releases: Sequence[str]) -> Choice:
     """The choice in a query string; what is not on the form counts as not chosen."""
     variables = tuple(known_variables())
-    variable, release, days = given.get("variable"), given.get("release"), given.get("days")
+    variable, release, days = (given.get(name, "") for name in ("variable", "release", "days"))
     return Choice(
         variable=variable if variable in variables else variables[0],
         days=int(days) if days in {str(span) for span in SPANS} else DEFAULT_SPAN,

@@ -85,7 +85,7 @@ def _error(spec: Output, forecast: FloatArray, observed: FloatArray) -> FloatArr
     if spec.kind == "median":
         return difference
     if spec.kind == "vector_median":
-        return np.hypot(*np.moveaxis(difference, -1, 0))
+        return np.asarray(np.hypot(*np.moveaxis(difference, -1, 0)))
     middle = int(np.argmin(np.abs(np.array(spec.levels) - 0.5)))
     error = forecast[..., middle] - observed
     return np.where(observed > 0, error, np.nan) if spec.name == "precipitation" else error
@@ -159,7 +159,7 @@ class Sums:
         for bucket, (first, last) in enumerate(BUCKETS.values()):
             chosen = columns[(leads[columns] >= first) & (leads[columns] <= last)]
             if len(chosen):
-                np.add.at(by_station, (rows, bucket), cube[:, chosen].sum(axis=1))
+                by_station[rows, bucket] += cube[:, chosen].sum(axis=1)  # rows are distinct
                 by_tenth[bucket] += tenths(chance[:, chosen], wet[:, chosen])
 
     def lead_rows(self) -> Iterator[tuple[date, str, int, list[float]]]:
