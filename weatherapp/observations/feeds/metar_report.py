@@ -10,7 +10,6 @@ import re
 import warnings
 from dataclasses import dataclass
 
-import numpy as np
 from metar.Metar import Metar
 
 from packager.dataset.labels import MIXED, NONE, RAIN, SNOW
@@ -229,7 +228,7 @@ def _cover(layers: list[tuple[str, object]]) -> float:
     covers = [COVER.get(cover, NAN) for cover, _ in layers]
     if any(math.isnan(cover) for cover in covers) and 1.0 not in covers:
         return NAN  # a layer of unknown amount may cover more than the others
-    return float(np.nanmax(covers))
+    return max(cover for cover in covers if not math.isnan(cover))
 
 
 def _ceiling(layers: list[tuple[str, object]]) -> float:
