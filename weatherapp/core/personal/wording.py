@@ -78,7 +78,7 @@ def _english_wind(words: Words, facts: "PeriodFacts") -> str:
 
 
 def _english_window(words: Words, facts: "WindowFacts") -> str:
-    limit = f"; what limits it: {words['limit_' + facts.limiting]}" if facts.limiting else ""
+    limit = f"; what limits it: {words['limit_' + facts.limiting]}" if _limited(facts) else ""
     return (
         f"Best time for {words['do_' + facts.name]}: {words[facts.day].lower()} {facts.start}–{facts.end}, "
         f"{words[_grade(facts.score)]}{limit}."
@@ -115,7 +115,7 @@ def _chinese_wind(words: Words, facts: "PeriodFacts") -> str:
 
 
 def _chinese_window(words: Words, facts: "WindowFacts") -> str:
-    limit = f"，主要受限于{words['limit_' + facts.limiting]}" if facts.limiting else ""
+    limit = f"，主要受限于{words['limit_' + facts.limiting]}" if _limited(facts) else ""
     return (
         f"适合{words['do_' + facts.name]}的最佳时段：{words['day_' + facts.day]} {facts.start}–{facts.end}，"
         f"{words[_grade(facts.score)]}{limit}。"
@@ -125,6 +125,11 @@ def _chinese_window(words: Words, facts: "WindowFacts") -> str:
 def _range(chance: tuple[int, int]) -> str:
     low, high = chance
     return f"{low}" if low == high else f"{low}–{high}"
+
+
+def _limited(facts: "WindowFacts") -> bool:
+    """Whether what limits a window is worth a word."""
+    return bool(facts.limiting) and _grade(facts.score) != "very_good"
 
 
 def _grade(score: int) -> str:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weatherapp.core import units as core_units
-from weatherapp.core.personal import localtime
-from weatherapp.core.personal.activities import BestWindow, best_window, score
+from weatherapp.core.personal import localtime, wording
+from weatherapp.core.personal.activities import ACTIVITIES, BestWindow, best_window, score
 from weatherapp.core.personal.briefing import UnitChoice, brief, chance_of_any
 from weatherapp.core.personal.errors import RequestInvalid
 from weatherapp.core.personal.hours import HOUR, from_hours
@@ -82,8 +82,9 @@ def test_a_wet_day_in_both_languages(make_hours):
         "15:00; about 3.4 mm if it comes. Wind from the east"
     )
     assert chinese.startswith(
-        "今天白天：晴间少云，气温 4 到 7 °C（很可能在 2 到 9 °C 之间）。降雨的可能性为 60–70%，15:00 前后最有可能，"
-        "若出现则雨量约 3.4 毫米。东风，最大 9 公里/小时，可能达到 13 公里/小时。今晚："
+        "今天白天：晴间少云，气温 4 到 7 °C（很可能在 2 到 9 °C 之间）。"
+        "降雨的可能性为 60–70%，15:00 前后最有可能，若出现则雨量约 3.4 毫米。"
+        "东风，最大 9 公里/小时，可能达到 13 公里/小时。今晚："
     )
 
 
@@ -296,3 +297,15 @@ def check_period(facts, hours, units):
     low, high = facts.chance
     assert 0 < low <= high < 100
     assert abs(low / 100 - np.clip(part.precipitation_probability.max(), 0.05, 0.95)) <= 0.0251
+
+
+def test_every_activity_factor_and_direction_has_words_in_both_languages():
+    factors = {name for activity in ACTIVITIES.values() for name in activity.factors}
+    for language, words in (("en", wording._ENGLISH), ("zh", wording._CHINESE)):
+        wanted = {f"limit_{name}" for name in factors} | {f"do_{name}" for name in ACTIVITIES}
+        wanted |= {*wording.DIRECTIONS, *(unit.label for unit in core_units.SPEED.values())}
+        assert wanted <= set(words), language
+
+
+def test_a_name_of_a_place_may_hold_anything(make_hours):
+    assert told(make_hours(), place="{Route} 66 %s").text.startswith("{Route} 66 %s – Today")

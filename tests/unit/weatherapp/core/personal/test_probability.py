@@ -74,8 +74,9 @@ def test_unknown_hours_are_unknown(make_hours):
 )
 @settings(max_examples=150, deadline=None)
 def test_it_is_a_chance_and_never_rises_with_the_threshold(quantiles, wet, thresholds):
-    from .conftest import make_public
     from weatherapp.core.personal.hours import from_hours
+
+    from .conftest import make_public
 
     public = make_public(
         1,
