@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 
-from tests.weather import NOW, make_run
+from tests.weather import INIT, NOW, STATIONS, make_outputs, make_run
 
 HERE = Path(__file__).resolve().parent
 CHICAGO = {"latitude": 41.9, "longitude": -87.7}
@@ -29,6 +31,14 @@ def forecast_server(transactional_db, live_server, settings, tmp_path, monkeypat
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
     make_run()
     return live_server.url
+
+
+@pytest.fixture
+def full_run(forecast_server):
+    """A newer run that knows every past hour, too."""
+    outputs = make_outputs(len(STATIONS))
+    past = {name: np.repeat(values[:, :1], values.shape[1], axis=1) for name, values in outputs.items()}
+    return make_run(init_time=INIT + timedelta(minutes=1), outputs=outputs, past=past)
 
 
 @pytest.fixture

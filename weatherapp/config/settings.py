@@ -32,6 +32,7 @@ Every one has a default that runs on a laptop with nothing installed.
 | `VERIFICATION_KEPT_DAYS` | 400 | scores of days longer ago are forgotten |
 | `CURRENT_RUN_SECONDS` | 1 | how long a web process answers from a run before it looks for a newer one |
 | `ANSWER_CACHE_MB` | 16 | megabytes of answers to `/v1/forecast` that each web process keeps; 0 keeps none |
+| `FORECAST_DAYS` | 7 | 0 to 16: days where a request names none; 2 for clients that fail on null |
 | `FORECAST_RATE` | none | requests of one address to `/v1/forecast`: 600/minute, 20/second, …/hour, …/day |
 | `JOB_LEASE_SECONDS` | 120 | a packaging job whose worker is silent for so long is taken over |
 | `CACHE_URL` | memory of each process | redis://…: what counts calls, then for all web processes together |
@@ -48,6 +49,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = environ.Env()
@@ -233,6 +235,9 @@ VERIFICATION_DELAY_HOURS = env.int("VERIFICATION_DELAY_HOURS", default=2)
 VERIFICATION_KEPT_DAYS = env.int("VERIFICATION_KEPT_DAYS", default=400)
 CURRENT_RUN_SECONDS = env.float("CURRENT_RUN_SECONDS", default=1.0)
 ANSWER_CACHE_MB = env.int("ANSWER_CACHE_MB", default=16)
+FORECAST_DAYS = env.int("FORECAST_DAYS", default=7)
+if not 0 <= FORECAST_DAYS <= 16:
+    raise ImproperlyConfigured(f"FORECAST_DAYS is {FORECAST_DAYS}; allowed: whole numbers from 0 to 16.")
 FORECAST_RATE = env.str("FORECAST_RATE", default="")
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
 PACKAGING_BUILDER = env.str("PACKAGING_BUILDER", default="packager.pipeline.build_variant")

@@ -31,6 +31,7 @@ PLACES = 1000
 VARIABLES = 500  # of one list
 MODELS = 10
 PAST_DAYS, FORECAST_DAYS = 93, 16
+DAYS = 7
 CELLS = ("land", "sea", "nearest")
 TIME_FORMATS = ("iso8601", "unixtime")
 FORMATS = ("json", "csv", "flatbuffers")
@@ -83,8 +84,12 @@ class Query:
     format: str
 
 
-def parse_query(parameters: Parameters) -> Query:
+def parse_query(parameters: Parameters, *, days: int = DAYS) -> Query:
     """Check every parameter; what is not one of this grammar is ignored, as other servers of it do.
+
+    Args:
+        parameters: values by name.
+        days: as many as a request without `forecast_days` gets.
 
     Raises:
         QueryInvalid: says which parameter, what was given and what is allowed.
@@ -103,7 +108,7 @@ def parse_query(parameters: Parameters) -> Query:
         unit=_units(parameters),
         unixtime=choice(parameters, "timeformat", TIME_FORMATS) == "unixtime",
         past_days=integer(parameters, "past_days", PAST_DAYS) or 0,
-        forecast_days=_or(integer(parameters, "forecast_days", FORECAST_DAYS), 7),
+        forecast_days=_or(integer(parameters, "forecast_days", FORECAST_DAYS), days),
         past_hours=integer(parameters, "past_hours", 24 * PAST_DAYS),
         forecast_hours=integer(parameters, "forecast_hours", 24 * FORECAST_DAYS),
         past_minutely_15=integer(parameters, "past_minutely_15", 96 * PAST_DAYS),

@@ -73,7 +73,7 @@ class Forecast(APIView):
         """
         limits.check_rate(request)
         asked = str(request.META.get("QUERY_STRING", ""))
-        return _forecast(request, _parsed(asked), asked)
+        return _forecast(request, _parsed(asked, settings.FORECAST_DAYS), asked)
 
     @extend_schema(
         operation_id="forecast_post",
@@ -88,7 +88,7 @@ class Forecast(APIView):
         body = _body(request)
         named = {name for name, _ in body}
         pairs = [pair for pair in _pairs(asked) if pair[0] not in named] + body
-        return _forecast(request, parse_query(split_lists(pairs)), repr(pairs))
+        return _forecast(request, parse_query(split_lists(pairs), days=settings.FORECAST_DAYS), repr(pairs))
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
         """Let a page of any origin ask."""
@@ -217,9 +217,9 @@ def _stations(stored: store.StoredRun, answer: replies.Answer) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _parsed(asked: str) -> Query:
+def _parsed(asked: str, days: int) -> Query:
     """Clients ask the same again and again; a query depends on nothing but its text."""
-    return parse_query(split_lists(_pairs(asked)))
+    return parse_query(split_lists(_pairs(asked)), days=days)
 
 
 def _pairs(asked: str) -> Pairs:
