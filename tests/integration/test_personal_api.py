@@ -131,6 +131,7 @@ def test_a_profile_changes_in_part(phone):
         ({"activities": [{}]}, "allowed: running"),
         ({"quiet_hours": {"start": "24:00", "end": "07:00"}}, "HH:MM"),
         ({"quiet_hours": {"start": "07:00", "end": "07:00"}}, "the same"),
+        ({"quiet_hours": {"start": "22:00"}}, "give both"),
         ({"temperature_unit": None}, "null"),
     ],
 )

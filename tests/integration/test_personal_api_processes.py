@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -116,6 +118,45 @@ def test_what_is_erased_leaves_the_database_file(site):
     with sqlite3.connect(file) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
+
+
+RUN_OF_NOW = """
+import django; django.setup()
+from django.utils import timezone
+from tests.weather import make_run
+make_run(init_time=timezone.now().replace(minute=0, second=0, microsecond=0))
+"""
+
+
+@pytest.mark.skipif(not (shutil.which("bash") and shutil.which("curl")), reason="needs bash and curl")
+def test_the_guides_walk_can_be_walked(tmp_path):
+    migrate = ["manage.py", "migrate", "--verbosity", "0"]
+    for command in (migrate, ["-c", RUN_OF_NOW]):
+        known = {**environment(tmp_path), "PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, *command], cwd=ROOT, env=known, check=True, capture_output=True)
+    guide = (ROOT / "docs" / "personal.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 7
+    with served(tmp_path, tmp_path / "log") as port:
+        script = "set -euo pipefail\n" + "\n".join(blocks) + "\n"
+        walked = subprocess.run(
+            ["bash", "-c", script],
+            env={**os.environ, "BASE": f"http://127.0.0.1:{port}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert walked.returncode == 0, walked.stdout[-2000:] + walked.stderr[-2000:]
+    for told in (
+        '"latitude":41.9',
+        '"votes":1',
+        '"hourly":',
+        '"language":"zh"',
+        '"cursor":"0"',
+        '"quiet_hours":',
+    ):
+        assert told in walked.stdout, told
 
 
 def bytes_of(file):

@@ -1,4 +1,4 @@
-"""How gunicorn logs: what was asked for, without query strings, addresses and referrers.
+"""How gunicorn logs, without query strings, addresses and referrers; and how a worker of it warms up.
 
 `gunicorn --config python:weatherapp.config.gunicorn weatherapp.config.wsgi`
 """
@@ -25,3 +25,10 @@ class PrivateLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 logger_class = PrivateLogger
+
+
+def post_worker_init(worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook
+    """Once a worker has loaded the application, let it load what is dear, beside its requests."""
+    from weatherapp.personal import warming
+
+    warming.start()

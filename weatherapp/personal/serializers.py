@@ -24,7 +24,9 @@ class QuietHours(fields.Strict):
     end = fields.clock()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse quiet hours of no length."""
+        """Refuse quiet hours of no length, and half of them even where the profile is given in part."""
+        if len(attrs) < 2:
+            raise serializers.ValidationError("start and end belong together; give both.")
         if attrs["start"] == attrs["end"]:
             raise serializers.ValidationError("start and end are the same; give null for no quiet hours.")
         return attrs
