@@ -288,7 +288,8 @@ class _Writer:
         """From a place's position and a number of points in time to its column."""
         unit = self.unit[variable.quantity]
         shown = f"{name}_{self.model}" if self.several else name
-        rounded = None if values is None else units.written(values, unit)
+        # The writers want the values of a place side by side.
+        rounded = None if values is None else np.ascontiguousarray(units.written(values, unit))
 
         def column(position: int, count: int) -> Column:
             row = np.full(count, np.nan) if rounded is None else rounded[position]

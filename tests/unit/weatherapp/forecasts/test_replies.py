@@ -333,3 +333,11 @@ def test_an_answer_of_too_many_values_is_refused_before_it_is_made():
     places = {name: ",".join(["41.9"] * 900) for name in ("latitude", "longitude")}
     with pytest.raises(QueryInvalid, match="values; at most 4000000"):
         answers(hourly=names, **places, elevation="", past_days="93")
+
+
+def test_days_of_several_places_are_written_one_behind_the_other():
+    names = {"daily": "snowfall_sum,precipitation_sum,sunrise,weather_code", "hourly": "is_day,rain"}
+    places = {"latitude": "41.9,41.9", "longitude": "-87.9,-87.9", "elevation": "1,1"}
+    first, second = ask(**names, **places)
+    assert first["daily"] == second["daily"]
+    assert first["daily"]["snowfall_sum"][:2] == [0.0, 0.0]
