@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from mobile_models.errors import NoLiveRelease
 from packager.contract import reference_contract
-from tests.weather import NOW, make_outputs, make_run
+from tests.weather import INIT, NOW, make_outputs, make_run
 from weatherapp.forecasts import selectors, services, store, tasks
 from weatherapp.forecasts.errors import NoCurrentRun, NothingToForecast, RunNotStored, RunRefused
 from weatherapp.forecasts.models import ForecastRun
@@ -89,7 +89,7 @@ def test_a_failure_at_any_step_keeps_the_run_before_current(
     live, monkeypatch, runs_dir, target, failure, error
 ):
     before = services.run_cycle(now=NOW)
-    row = ForecastRun(init_time=NOW, release=live, bundle_sha256="b" * 64)
+    row = ForecastRun(init_time=INIT + timedelta(hours=1), release=live, bundle_sha256=before.bundle_sha256)
     row.save()
     monkeypatch.setattr(ForecastRun.objects, "create", lambda **_: row)
     with monkeypatch.context() as patch:
