@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.bench import VAR, NothingToMeasure
 from bench.load import closed_loop, open_loop, percentile
-from bench.servers import PEERS, forecast_server, newest_run, peer_server
+from bench.servers import PEERS, cpu_seconds, forecast_server, newest_run, peer_server
 
 HOURLY = (
     "temperature_2m,dew_point_2m,precipitation,precipitation_probability,"
@@ -26,7 +26,7 @@ HOURLY = (
 )
 HOURS = 48
 WORKERS = 2
-CONNECTIONS = 8
+CONNECTIONS = 16
 ROUNDS, SECONDS = 5, 4
 PLACES, REQUESTS_OF_MANY = 100, 30
 DISTINCT = 12_000  # places of a round: more than are asked for in its seconds
@@ -78,6 +78,7 @@ def main() -> int:
     series = f"{HOURLY.count(',') + 1} variables, {HOURS} hours"
     print(f"The forecast API, {WORKERS} workers, {series}, medians of {given.rounds} rounds")
     print("\n".join(goal.line() for goal in goals))
+    print(f"By processor time of the server alone: {report['cpu_ratio']:.2f} × the empty view")
     print(f"For the same ten places again and again: {report['ratio_same_places']:.2f} × the empty view")
     for name, peer in report["peers"].items():
         ratio = peer["reason"] if peer["ratio"] is None else f"{peer['ratio']:.1f} × its forecasts/s"
@@ -115,9 +116,9 @@ def measure(*, rounds: int, seconds: int, peers: bool) -> dict[str, Any]:
     # Each round asks for places that no round before asked for: no answer is ready.
     asked = [_paths(stations, "/v1/forecast", number) for number in range(rounds + 2)]
     empty = _paths(stations, "/bench/empty", 0)
-    with forecast_server(WORKERS) as address:
+    with forecast_server(WORKERS) as (address, group):
         _check(address, asked[0][0])
-        one = _in_turns((address, asked[:-1]), (address, [empty] * len(asked)), seconds)
+        one = _in_turns((address, asked[:-1]), (address, [empty] * len(asked)), seconds, group)
         same = [paths[:10] for paths in asked[:2]]
         again = _in_turns((address, same), (address, [empty] * 2), seconds)
         half = statistics.median(one["asked"]) / 2
@@ -127,6 +128,7 @@ def measure(*, rounds: int, seconds: int, peers: bool) -> dict[str, Any]:
             "requests_per_second": statistics.median(one["asked"]),
             "empty_requests_per_second": statistics.median(one["base"]),
             "ratio": statistics.median(one["ratio"]),
+            "cpu_ratio": statistics.median(one["cpu_ratio"]),
             "ratio_same_places": statistics.median(again["ratio"]),
             "ratios": one["ratio"],
             "half_rate": half,
@@ -154,7 +156,10 @@ def _peers(address: str, asked: Sequence[Sequence[str]], seconds: int) -> dict[s
 
 
 def _in_turns(
-    asked: tuple[str, Sequence[Sequence[str]]], base: tuple[str, Sequence[Sequence[str]]], seconds: int
+    asked: tuple[str, Sequence[Sequence[str]]],
+    base: tuple[str, Sequence[Sequence[str]]],
+    seconds: int,
+    group: int = 0,
 ) -> dict[str, list[float]]:
     """Rates of both and their ratio, round by round; the first warms both up and does not count.
 
@@ -162,15 +167,23 @@ def _in_turns(
         asked: host:port, and the paths of each round.
         base: what the ratio is relative to, likewise.
         seconds: of each measurement.
+        group: processes whose processor time per request is compared, too.
     """
-    found: dict[str, list[float]] = {"asked": [], "base": [], "ratio": []}
+    found: dict[str, list[float]] = {"asked": [], "base": [], "ratio": [], "cpu_ratio": []}
     for number, (paths, others) in enumerate(zip(asked[1], base[1], strict=False)):
-        ours = closed_loop(asked[0], paths, seconds=seconds, connections=CONNECTIONS)
-        theirs = closed_loop(base[0], others, seconds=seconds, connections=CONNECTIONS)
+        used = [cpu_seconds(group)]
+        ours, our_count = closed_loop(asked[0], paths, seconds=seconds, connections=CONNECTIONS)
+        used.append(cpu_seconds(group))
+        theirs, their_count = closed_loop(base[0], others, seconds=seconds, connections=CONNECTIONS)
+        used.append(cpu_seconds(group))
         if number:
             found["asked"].append(ours)
             found["base"].append(theirs)
             found["ratio"].append(ours / theirs)
+            if group:
+                found["cpu_ratio"].append(
+                    (used[2] - used[1]) / their_count / ((used[1] - used[0]) / our_count)
+                )
     return found
 
 

@@ -14,8 +14,8 @@ from bench.bench import NothingToMeasure
 SCRIPT = Path(__file__).with_name("paths.lua")
 
 
-def closed_loop(address: str, paths: Sequence[str], *, seconds: int, connections: int) -> float:
-    """Requests per second of wrk: every connection asks again as soon as it has its answer.
+def closed_loop(address: str, paths: Sequence[str], *, seconds: int, connections: int) -> tuple[float, int]:
+    """Requests per second of wrk, and how many: every connection asks again as soon as it has its answer.
 
     Args:
         address: host:port.
@@ -35,8 +35,8 @@ def closed_loop(address: str, paths: Sequence[str], *, seconds: int, connections
     return parse_wrk(done.stdout + done.stderr)
 
 
-def parse_wrk(text: str) -> float:
-    """Requests per second of what wrk printed.
+def parse_wrk(text: str) -> tuple[float, int]:
+    """Requests per second of what wrk printed, and how many there were.
 
     Raises:
         NothingToMeasure: answers other than 200, broken connections, or no figure at all.
@@ -46,9 +46,10 @@ def parse_wrk(text: str) -> float:
             line = next(line for line in text.splitlines() if trouble in line)
             raise NothingToMeasure(f"wrk says: {line.strip()}")
     rate = re.search(r"Requests/sec:\s+([0-9.]+)", text)
-    if rate is None:
+    count = re.search(r"(\d+) requests in", text)
+    if rate is None or count is None:
         raise NothingToMeasure(f"wrk printed no rate: {text.strip()[:200]!r}")
-    return float(rate[1])
+    return float(rate[1]), int(count[1])
 
 
 def open_loop(

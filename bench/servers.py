@@ -47,16 +47,16 @@ PEERS: Mapping[str, Peer] = {
 
 
 @contextmanager
-def forecast_server(workers: int) -> Iterator[str]:
-    """Our server as production starts it, with the empty view; gives host:port."""
+def forecast_server(workers: int) -> Iterator[tuple[str, int]]:
+    """Our server as production starts it, with the empty view; gives host:port and its process group."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.settings")
     from weatherapp.config.processes import web_command
 
     port = _free_port()
     command = web_command(f"{HOST}:{port}", workers=workers)
     environment = {"DJANGO_SETTINGS_MODULE": "bench.settings", "SKYFOLD_VAR": str(VAR)}
-    with _running("the forecast server", command, environment, port, "GET /healthz"):
-        yield f"{HOST}:{port}"
+    with _running("the forecast server", command, environment, port, "GET /healthz") as group:
+        yield f"{HOST}:{port}", group
 
 
 @contextmanager
@@ -84,6 +84,20 @@ def peer_server(name: str, workers: int) -> Iterator[tuple[str, list[str]]]:
             yield f"{HOST}:{port}", asked
 
 
+def cpu_seconds(group: int) -> float:
+    """Processor time that the living processes of a group have used; NaN where the system does not tell."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The command stands in brackets and may hold anything.
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(fields[2]) == group:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK") if ticks else float("nan")
+
+
 def newest_run() -> Path:
     """The folder of the newest stored run."""
     folders = sorted(path.parent for path in (VAR / "runs").glob("[0-9]*/run.json"))
@@ -108,7 +122,7 @@ def _unpack(folder: Path) -> int:
 @contextmanager
 def _running(
     name: str, command: Sequence[str], environment: Mapping[str, str], port: int, ready: str
-) -> Iterator[None]:
+) -> Iterator[int]:
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             command,
@@ -123,7 +137,7 @@ def _running(
                 said.seek(0)
                 last = said.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise NothingToMeasure(f"{name} did not start: {' '.join(last)[:200] or 'it said nothing'}")
-            yield
+            yield process.pid
         finally:
             _stop(process)
 

@@ -17,11 +17,11 @@ PEERS = {
     "BentoML, an interpreter per request": {"ratio": 9.0},
     "LitServe, an interpreter per worker": {"ratio": 1.5},
 }
-REPORT = {"ratio": 0.4, "p99_ms": 12.0, "many_ms": 60.0, "peers": PEERS}
+REPORT = {"ratio": 0.4, "cpu_ratio": 0.5, "p99_ms": 12.0, "many_ms": 60.0, "peers": PEERS}
 
 
 def test_reads_the_rate_that_wrk_prints():
-    assert parse_wrk(PRINTED) == 510.75
+    assert parse_wrk(PRINTED) == (510.75, 2043)
 
 
 @pytest.mark.parametrize(
