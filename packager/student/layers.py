@@ -10,6 +10,8 @@ from packager.contract import Contract, Output
 from packager.student.normalisation import Normalisation
 
 HOURS_PER_DAY = 24
+# Logit of cloud cover between a clear and a covered sky of the guidance.
+CLOUD_LOGIT = 4.4
 
 
 class NormaliseHistory(layers.Layer):
@@ -117,16 +119,24 @@ class SameHourYesterday(layers.Layer):
 
 
 class GuidanceFeatures(layers.Layer):
-    """(lead, 1, 2 × channel) normalised guidance and mask → (lead, 1, 3 × channel).
+    """(lead, 1, 2 × channel) normalised guidance and mask → (lead, 1, 4 × channel).
 
-    Each lead's own guidance and mask, and to every lead the guidance of the first: beside the latest
-    observation, which is a feature too, it tells the error that the guidance begins with.
+    Each lead's own guidance and mask; its mean with two leads on either side, because a single hour of a
+    model is noisy; and that mean at the first lead for all leads: beside the latest observation, which is a
+    feature too, it tells the error that the guidance begins with. A missing neighbour counts as average.
     """
+
+    REACH = 2
 
     def call(self, guidance: Any) -> Any:
         leads, width = guidance.shape[1], guidance.shape[3]
-        first = guidance[:, :1, :, : width // 2] * np.ones((1, leads, 1, 1), np.float32)
-        return tf.concat([guidance, first], axis=-1)
+        values = guidance[:, :, :, : width // 2]
+        ends = [[values[:, at : at + 1]] * self.REACH for at in (0, leads - 1)]
+        wide = tf.concat([*ends[0], values, *ends[1]], axis=1)
+        count = 2 * self.REACH + 1
+        mean = sum(wide[:, step : step + leads] for step in range(count)) * (1.0 / count)
+        first = mean[:, :1] * np.ones((1, leads, 1, 1), np.float32)
+        return tf.concat([guidance, mean, first], axis=-1)
 
 
 class RegressionFeatures(layers.Layer):
@@ -202,11 +212,17 @@ class Anchors(layers.Layer):
 
 
 class GuidanceAnchors(layers.Layer):
-    """Let differences start from the guidance where there is some, from the other anchors elsewhere."""
+    """Let differences start from the guidance where there is some, from the other anchors elsewhere.
 
-    def __init__(self, channels: tuple[str, ...], **kwargs: Any) -> None:
+    Cloud cover, which has no other anchor, starts between a tenth and nine tenths: a model says 0 or 1 too
+    often.
+    """
+
+    def __init__(self, normalisation: Normalisation, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.channel = {name: index for index, name in enumerate(channels)}
+        self.channel = {name: index for index, name in enumerate(normalisation.channels)}
+        cloud = self.channel["cloud_cover"]
+        self.cloud_centre, self.cloud_width = normalisation.mean[cloud], normalisation.std[cloud]
 
     def call(self, inputs: Any) -> dict[str, Any]:
         anchors, guidance = inputs
@@ -223,7 +239,14 @@ class GuidanceAnchors(layers.Layer):
         speed = tf.sqrt(tf.reduce_sum(wind * wind, axis=-1, keepdims=True) + 1e-6)
         moved["wind"] = _instead(anchors["wind"], wind, wind_known)
         moved["wind_speed"] = _instead(anchors["wind_speed"], speed, wind_known[:, :, :1])
-        return moved
+        return moved | {"cloud_cover": self._cloud(values, known)}
+
+    def _cloud(self, values: Any, known: Any) -> Any:
+        """(lead, 1) start of the logit of cloud cover: half covered where nothing is known."""
+        index = self.channel["cloud_cover"]
+        one = slice(index, index + 1)
+        share = values[:, :, one] * self.cloud_width + self.cloud_centre
+        return (share - 0.5) * CLOUD_LOGIT * known[:, :, one]
 
 
 def _instead(anchor: Any, value: Any, known: Any) -> Any:

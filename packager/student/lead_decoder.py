@@ -111,8 +111,8 @@ def build_lead_decoder(
         per_lead = layers.Reshape(shape, name="body_regression_shape")(change)
         features = layers.Concatenate(name="body_features_and_regression")([features, per_lead])
     if guidance is not None:
-        channels = contract.input("guidance").channel_names
-        anchors = GuidanceAnchors(channels, name="tail_guidance_anchors")([anchors, guidance])
+        own_scale = normalisation.of(contract.input("guidance").channel_names)
+        anchors = GuidanceAnchors(own_scale, name="tail_guidance_anchors")([anchors, guidance])
     decoded = _decoder((features, own, shared), config)
     raw = _fused_projection(decoded, contract) if fused else _projections(decoded, contract)
     outputs = {

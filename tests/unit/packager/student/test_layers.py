@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from packager.contract import GUIDANCE_VARIABLES, reference_contract
 from packager.student.layers import (
+    CLOUD_LOGIT,
     AddRegression,
     Anchors,
     Denormalise,
@@ -182,12 +183,15 @@ def guidance_numbers(masked=()):
 
 
 def test_every_lead_has_its_own_guidance_and_that_of_the_first():
-    given_numbers = guidance_numbers(masked=[5])
+    given_numbers = guidance_numbers(masked=[20])
     given_numbers[0, 0, 0, :7] += 10
     features = GuidanceFeatures()(given_numbers).numpy()
-    assert features.shape == (1, LEADS, 1, 21)
+    own = np.arange(1, 8)
+    assert features.shape == (1, LEADS, 1, 28)
     np.testing.assert_array_equal(features[..., :14], given_numbers)
-    np.testing.assert_array_equal(features[0, :, 0, 14:], np.tile(np.arange(11, 18), (LEADS, 1)))
+    for lead, mean in ((0, own + 6), (2, own + 2), (3, own), (19, own * 0.8), (20, own * 0.8), (47, own)):
+        np.testing.assert_allclose(features[0, lead, 0, 14:21], mean, rtol=1e-6)
+    np.testing.assert_allclose(features[0, :, 0, 21:], np.tile(own + 6, (LEADS, 1)), rtol=1e-6)
 
 
 def test_differences_start_from_guidance_where_there_is_some():
@@ -198,12 +202,16 @@ def test_differences_start_from_guidance_where_there_is_some():
         "wind": np.full((1, LEADS, 2), -8.0, np.float32),
         "wind_speed": np.full((1, LEADS, 1), 9.0, np.float32),
     }
-    layer = GuidanceAnchors(GUIDANCE_VARIABLES)
+    # Cloud cover 7 widths of 0.1 above 0.2.
+    layer = GuidanceAnchors(normalisation(cloud_cover=(0.2, 0.1)).of(GUIDANCE_VARIABLES))
     moved = {name: value.numpy() for name, value in layer([anchors, guidance_numbers([3, 47])]).items()}
     for lead, expected in ((0, [1, 2, 3, 4, 5, np.hypot(4, 5)]), (3, [-5, -6, -7, -8, -8, 9])):
         names = ("temperature", "dew_point", "pressure_msl", "wind", "wind_speed")
         seen = np.concatenate([np.ravel(moved[name][0, lead]) for name in names])
         np.testing.assert_allclose(seen, expected, rtol=1e-6)
+    cloud = moved.pop("cloud_cover")[0, :, 0]
+    assert cloud[0] == pytest.approx((0.9 - 0.5) * CLOUD_LOGIT)
+    assert cloud[[3, 47]].tolist() == [0, 0]
     assert {name: value.shape for name, value in moved.items()} == {
         name: value.shape for name, value in anchors.items()
     }
