@@ -51,6 +51,8 @@ from secrets import token_urlsafe
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from weatherapp.core.rates import parse_rate
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = environ.Env()
 
@@ -141,6 +143,9 @@ DATABASES["default"]["CONN_MAX_AGE"] = 60
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 if "redis" in CACHES["default"]["BACKEND"]:
     CACHES["default"]["KEY_PREFIX"] = env.str("CELERY_KEY_PREFIX", default="skyfold:")
+elif "locmem" in CACHES["default"]["BACKEND"]:
+    # Counts of callers live here: Django's 300 would be forgotten in a minute.
+    CACHES["default"]["OPTIONS"] = {"MAX_ENTRIES": 50_000}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -239,6 +244,7 @@ FORECAST_DAYS = env.int("FORECAST_DAYS", default=7)
 if not 0 <= FORECAST_DAYS <= 16:
     raise ImproperlyConfigured(f"FORECAST_DAYS is {FORECAST_DAYS}; allowed: whole numbers from 0 to 16.")
 FORECAST_RATE = env.str("FORECAST_RATE", default="")
+parse_rate(FORECAST_RATE, "FORECAST_RATE")  # a wrong one is named at the start, not at the first request
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
 PACKAGING_BUILDER = env.str("PACKAGING_BUILDER", default="packager.pipeline.build_variant")
 

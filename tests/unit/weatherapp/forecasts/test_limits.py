@@ -55,7 +55,9 @@ def test_behind_proxies_the_address_is_the_one_they_saw(rf, settings, proxies, f
     assert limits.client_address(request) == address
 
 
-@pytest.mark.parametrize("rate", ["many", "0/minute", "5/fortnight", "-1/second"])
-def test_what_is_no_rate_is_named_with_what_is(rate):
-    with pytest.raises(ValueError, match=r"FORECAST_RATE is .*600/minute"):
-        limits.parse_rate(rate)
+def test_a_full_cache_that_forgets_a_count_starts_it_anew(rf, settings, monkeypatch):
+    settings.FORECAST_RATE = "1/hour"
+    monkeypatch.setattr("weatherapp.forecasts.limits.cache.add", lambda *_args, **_kwargs: False)
+    limits.check_rate(rf.get("/"))
+    with pytest.raises(TooManyRequests):
+        limits.check_rate(rf.get("/"))
