@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
-from django.db.models import Q
+from django.db.models import Func, IntegerField, Q
+from django.db.models.functions import Cast
 
 from weatherapp.core.arrays import FloatArray, IntArray
 from weatherapp.observations.merging import Rows, keys_of
@@ -13,6 +15,34 @@ from weatherapp.observations.models import VARIABLES, Observation, Rejection
 from weatherapp.observations.stations import AT_ONCE, Stations
 
 FIRST_HOUR, LAST_HOUR = -1_753_152, 1_139_568  # the years 1770 to 2099, in hours since 1970-01-01T00Z
+
+
+class HourNumber(Func):
+    """Hours since 1970-01-01T00Z of a full hour, counted by the database: a time costs more than a number."""
+
+    output_field = IntegerField()
+
+    def as_sqlite(self, *args: Any, **kwargs: Any) -> Any:
+        """SQLite keeps times as text."""
+        template = "CAST(strftime('%%s', %(expressions)s) AS INTEGER) / 3600"
+        return self.as_sql(*args, template=template, **kwargs)
+
+    def as_postgresql(self, *args: Any, **kwargs: Any) -> Any:
+        """PostgreSQL keeps times as such."""
+        template = "CAST(EXTRACT(EPOCH FROM %(expressions)s) AS BIGINT) / 3600"
+        return self.as_sql(*args, template=template, **kwargs)
+
+
+# Columns of a stored report, before its variables.
+FIELDS = (
+    "station_id",
+    HourNumber("valid_time"),
+    "series",
+    Cast("corrected", IntegerField()),
+    "precipitation_type",
+    "feed",
+    "revision",
+)
 
 
 @dataclass(frozen=True)
@@ -48,16 +78,15 @@ def read_standing(stations: Stations, wanted: IntArray, first: int, last: int) -
         first: hours since 1970-01-01T00Z.
         last: likewise, included.
     """
-    fields = ("station_id", "valid_time", "series", "corrected", "precipitation_type", "feed", "revision")
-    found: list[tuple[object, ...]] = []
+    found: list[tuple[Any, ...]] = []
     for part in _parts(stations, wanted):
         found += (
             Observation.objects.filter(part, valid_time__gte=time_of(first), valid_time__lte=time_of(last))
             .order_by()
-            .values_list(*fields, *VARIABLES)
+            .values_list(*FIELDS, *VARIABLES)
         )
-    columns = list(zip(*found, strict=True)) if found else [()] * (len(fields) + len(VARIABLES))
-    hour = np.array([hour_of(time) for time in columns[1]], dtype=np.int64)
+    columns = list(zip(*found, strict=True)) if found else [()] * (len(FIELDS) + len(VARIABLES))
+    hour = np.array(columns[1], dtype=np.int64)
     station = stations.positions(np.array(columns[0], dtype=np.int64))
     order = np.lexsort((hour, station))
     values = np.array(columns[7:], dtype=np.float64).T.reshape(-1, len(VARIABLES))
