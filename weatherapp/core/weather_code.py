@@ -86,7 +86,9 @@ def decide(
     kind = np.where(wet, chances[:, RAIN:].argmax(axis=1) + RAIN, NONE)
     amount = np.where(wet, np.maximum(fallen, LEAST_AMOUNT), 0.0)
     fog = (lowest_ceiling_probability >= FOG_PROBABILITY) & (celsius - dew <= FOG_SPREAD + ROUNDING)
-    code = np.where(wet, _wet_code(kind, amount, cover), _dry_code(cover, fog, celsius))
+    code = _dry_code(cover, fog, celsius)
+    if wet.any():
+        code = np.where(wet, _wet_code(kind, amount, cover), code)
     # A wet code needs no sky, a dry one does.
     coded = known & (wet | fog | np.isfinite(cover))
     return Decision(
