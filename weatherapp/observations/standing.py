@@ -24,7 +24,7 @@ class HourNumber(Func):
 
     def as_sqlite(self, *args: Any, **kwargs: Any) -> Any:
         """SQLite keeps times as text."""
-        template = "CAST(strftime('%%s', %(expressions)s) AS INTEGER) / 3600"
+        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) / 3600"
         return self.as_sql(*args, template=template, **kwargs)
 
     def as_postgresql(self, *args: Any, **kwargs: Any) -> Any:
