@@ -1,5 +1,6 @@
 """Bring in what a feed has: `manage.py ingest metar --source bulletins/`."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -70,5 +71,8 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no time; write 2026-07-01 or 2026-07-01T06:00") from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -247,6 +247,11 @@ def test_the_command_fails_with_2_where_the_source_is_no_data(tmp_path):
         assert caught.value.returncode == 2
 
 
+def test_a_time_that_is_none_is_told():
+    with pytest.raises(CommandError, match="'yesterday' is no time"):
+        command("metar", "--since", "yesterday")
+
+
 def test_places_without_stations_and_guidance_for_them(tmp_path):
     from pathlib import Path
 
@@ -257,3 +262,34 @@ def test_places_without_stations_and_guidance_for_them(tmp_path):
     assert "guidance: 6 hours" in said
     assert Guidance.objects.count() == 6
     assert Station.objects.get().elevation == 35
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [((200, {"Content-Type": "text/html"}, b"<p>"), "a page"), ((404, {}, b""), "answered 404")],
+)
+def test_a_server_without_data_makes_the_feed_down(web, bulletins, settings, answer, said):
+    url = web.lines_up("/metars", answer)
+    settings.FEED_SOURCES = {**settings.FEED_SOURCES, "metar": url}
+    with pytest.raises(FeedUnreadable, match=said):
+        run_pass(name="metar", now=NOW)
+    assert (state().state, state().validators) == ("down", {})
+
+
+def test_a_server_is_asked_only_for_what_changed(web, bulletins, settings):
+    report = METAR.format(time="041800", temperature=20).encode()
+    url = web.lines_up("/metars", (200, {"ETag": '"1"'}, report), (304, {}, b""))
+    settings.FEED_SOURCES = {**settings.FEED_SOURCES, "metar": url}
+    assert run_pass(name="metar", now=NOW).stored.reports == 1
+    again = run_pass(name="metar", now=NOW + timedelta(minutes=1))
+    assert (again.state, again.unchanged, again.stored.reports) == ("up", 1, 0)
+    assert state().validators == {url: {"etag": '"1"'}}
+
+
+@pytest.mark.parametrize("date", ["0001/01/01", "9999/12/31", "2025/07/04"])
+def test_a_report_of_another_age_is_refused_and_kept(bulletins, date):
+    day = date[-2:]
+    bulletins("a.txt", f"{date} 00:00\n" + METAR.format(time=f"{day}1800", temperature=20))
+    run_pass(name="metar", now=NOW)
+    assert Rejection.objects.get().check_name in {"too old", "a time in the future"}
+    assert not Observation.objects.exists()
