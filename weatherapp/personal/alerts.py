@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from weatherapp.core.errors import CoreError, NothingNear
 from weatherapp.core.personal import rules
+from weatherapp.core.personal.comfort import ComfortState
 from weatherapp.core.personal.hours import PersonalHours
 from weatherapp.core.personal.localtime import zone_info
 from weatherapp.forecasts.store import StoredRun
@@ -18,6 +19,7 @@ from weatherapp.personal.models import DAYS, Device, FeedEntry, Place, Rule
 from weatherapp.personal.variables import inside
 
 logger = logging.getLogger(__name__)
+FELT = "feels_like"
 WHOLE_DAY = "00:00"
 
 
@@ -100,7 +102,8 @@ def _evaluate(device: Device, run: str, stored: StoredRun, now: datetime) -> int
 
 def _findings(device: Device, enabled: Iterable[Rule], stored: StoredRun, now: datetime) -> list[FeedEntry]:
     states = selectors.states_by_place(device)
-    person = weather.comfort_of(device)
+    # The thermal index costs more than all the rest: it is worked out only where a rule is about it.
+    person = weather.comfort_of(device) if any(rule.variable == FELT for rule in enabled) else None
     hours: dict[Any, PersonalHours | None] = {}
     found = []
     for rule in enabled:
@@ -119,8 +122,12 @@ def _findings(device: Device, enabled: Iterable[Rule], stored: StoredRun, now: d
     return found
 
 
-def _hours(stored: StoredRun, place: Place, states: Any, person: Any, now: datetime) -> PersonalHours | None:
+def _hours(
+    stored: StoredRun, place: Place, states: Any, person: ComfortState | None, now: datetime
+) -> PersonalHours | None:
     try:
+        if person is None:
+            return weather.personal_hours(stored, place, states=states, now=now)
         return weather.place_weather(stored, place, states=states, person=person, now=now).personal
     except NothingNear:
         return None

@@ -67,6 +67,20 @@ def comfort_of(device: Device) -> comfort.ComfortState:
     return comfort.ComfortState.from_dict(device.comfort) if device.comfort else comfort.start()
 
 
+def personal_hours(
+    stored: StoredRun, place: Place, *, states: Iterable[bias.BiasState], now: datetime
+) -> PersonalHours:
+    """A place's hours from the current one on, corrected, without what they feel like: that is dear.
+
+    Raises:
+        NothingNear: no station within reach.
+    """
+    hours, times, _ = _hours(stored, place)
+    amounts = {state.variable: _learned(state, times, now).amounts for state in states if state.reports}
+    corrected = from_hours(bias.correct_hours(hours, amounts), times, place.latitude, place.longitude)
+    return corrected.between(int(now.replace(minute=0, second=0, microsecond=0).timestamp()), int(times[-1]))
+
+
 def place_weather(
     stored: StoredRun,
     place: Place,
@@ -74,7 +88,6 @@ def place_weather(
     states: Iterable[bias.BiasState],
     person: comfort.ComfortState,
     now: datetime,
-    first: datetime | None = None,
 ) -> PlaceWeather:
     """Work out a place's hours.
 
@@ -83,14 +96,13 @@ def place_weather(
         place: of the device.
         states: of the place's filters.
         person: what the device's votes taught.
-        now: aware; corrections fade from here on.
-        first: aware; hours before it are left out. The full hour of `now` when not given.
+        now: aware; corrections fade from here on, and hours before its full hour are left out.
 
     Raises:
         NothingNear: no station within reach.
     """
     hours, times, elevation = _hours(stored, place)
-    start = int((first or now.replace(minute=0, second=0, microsecond=0)).timestamp())
+    start = int(now.replace(minute=0, second=0, microsecond=0).timestamp())
     learned = {state.variable: _learned(state, times, now) for state in states if state.reports}
     corrected = bias.correct_hours(hours, {name: one.amounts for name, one in learned.items()})
     public = from_hours(hours, times, place.latitude, place.longitude).between(start, int(times[-1]))

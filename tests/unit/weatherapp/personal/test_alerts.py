@@ -82,6 +82,22 @@ def test_a_rule_counts_in_its_window_only(device, home, wet_run):
     assert entry.time == datetime(2026, 7, 5, 14, tzinfo=UTC)
 
 
+def test_the_thermal_index_is_worked_out_only_for_a_rule_about_it(device, home, wet_run, monkeypatch):
+    from weatherapp.core.personal import comfort
+
+    called, whole = [], comfort.utci
+    monkeypatch.setattr(comfort, "utci", lambda *values: called.append(1) or whole(*values))
+    services.add_rule(device=device, values=rain(home))
+    assert alerts.evaluate_rules(now=NOW) == 1
+    assert not called
+    other, _ = services.register(profile={})
+    place = services.add_place(device=other, values={"latitude": 41.9, "longitude": -87.7})
+    services.add_rule(device=other, values=rain(place, variable="feels_like", threshold=5.0))
+    assert alerts.evaluate_rules(now=NOW) == 1
+    assert called
+    assert {entry.finding["variable"] for entry in found()} == {"rain", "feels_like"}
+
+
 def test_a_commute_is_looked_at_on_both_ends(device, home, wet_run):
     office = services.add_place(
         device=device, values={"latitude": 40.04, "longitude": -88.28, "kind": "work"}
