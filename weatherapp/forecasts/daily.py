@@ -11,7 +11,7 @@ from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.forecasts import foreign
 from weatherapp.forecasts.errors import QueryInvalid
 from weatherapp.forecasts.moments import HOUR, Moments
-from weatherapp.forecasts.variables import HOURLY, Variable, find_hourly, nearest, unknown_name
+from weatherapp.forecasts.variables import HOURLY, LONGEST_NAME, Variable, find_hourly, nearest, unknown_name
 
 LONGEST_DAY = 25  # hours: when clocks go back
 KNOWN_SHARE = 0.75  # of a past day's hours, for it to have values
@@ -84,9 +84,13 @@ def resolve_daily(name: str) -> DayVariable:
     return found
 
 
-@lru_cache(maxsize=2048)
 def find_daily(name: str) -> DayVariable | None:
     """As `resolve_daily`; None without such a variable."""
+    return _find(name) if len(name) <= LONGEST_NAME else None
+
+
+@lru_cache(maxsize=2048)
+def _find(name: str) -> DayVariable | None:
     modern = foreign.modern(name)
     if modern in DAILY:
         return DAILY[modern]

@@ -27,6 +27,7 @@ QUANTILES = {
     "cloud_cover": "percent",
 }
 NEAREST = 3
+LONGEST_NAME = 80  # characters; longer ones are nobody's and not worth remembering
 
 _DRY = frozenset({"temperature", "dew_point"})
 _DECIDED = _DRY | {"precipitation_type", "precipitation", "cloud_cover", "cloud_base"}
@@ -61,9 +62,13 @@ def resolve_hourly(name: str) -> Variable:
     return found
 
 
-@lru_cache(maxsize=2048)
 def find_hourly(name: str) -> Variable | None:
     """As `resolve_hourly`; None without such a variable."""
+    return _find(name) if len(name) <= LONGEST_NAME else None
+
+
+@lru_cache(maxsize=2048)
+def _find(name: str) -> Variable | None:
     modern = foreign.modern(name)
     found = HOURLY.get(modern)
     if found is None:

@@ -31,6 +31,7 @@ Pairs = list[tuple[str, Any]]
 
 BODY_LIMIT = 128 * 1024
 FIELDS = 20_000  # of a form: clients repeat keys for each of 1,000 places
+SHORT = 1000  # characters of a query that is worth remembering
 NAMED_PLACES = 10  # with more, the header that names the stations would grow too long
 JSON = json_format.CONTENT_TYPE
 WRITERS: dict[str, tuple[Callable[[Sequence[PlaceReply]], bytes], str]] = {

@@ -64,6 +64,7 @@ def test_every_variable_that_a_client_lists_is_known():
         "pressure_msl_p50",
         "temperature_2m_p33",
         "_previous_day1",
+        "temperature_2m" * 40,
     ],
 )
 def test_other_names_are_refused(name):
