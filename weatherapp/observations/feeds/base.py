@@ -1,5 +1,6 @@
 """What the feeds that read files share: options, the fetched documents, and making a batch of rows."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class Fetched:
     stations: Positions
 
 
-class SourcedFeed:
+class SourcedFeed(ABC):
     """A feed that reads documents from a folder, a file or HTTP; subclasses say which and how to parse.
 
     After `fetch`, `reading` holds what the source said.
@@ -94,9 +95,9 @@ class SourcedFeed:
         self.reading = self.source(now).read(self.options.validators)
         return Fetched(self.reading.documents, now, stations)
 
+    @abstractmethod
     def positions(self) -> Positions:
         """Where the stations stand."""
-        raise NotImplementedError
 
     def source(self, now: datetime) -> Source:
         """Where the documents are.
