@@ -36,9 +36,18 @@ app.conf.beat_schedule = {
         "task": "weatherapp.forecasts.tasks.verify_runs",
         "schedule": crontab(minute=str((settings.CYCLE_MINUTE + 25) % 60)),
     },
-    # Rules are held against each run once; asking often costs two queries.
-    "personal-rules": {"task": "weatherapp.personal.tasks.evaluate_rules", "schedule": 60.0},
-    "personal-deliveries": {"task": "weatherapp.personal.tasks.sweep_deliveries", "schedule": 60.0},
+    # Rules are held against each run once; asking often costs two queries. What a busy worker has not taken
+    # when the next message comes is dropped.
+    "personal-rules": {
+        "task": "weatherapp.personal.tasks.evaluate_rules",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "personal-deliveries": {
+        "task": "weatherapp.personal.tasks.sweep_deliveries",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "personal-forget": {
         "task": "weatherapp.personal.tasks.forget",
         "schedule": crontab(hour="3", minute="17"),
