@@ -22,15 +22,15 @@ class HourNumber(Func):
 
     output_field = IntegerField()
 
-    def as_sqlite(self, *args: Any, **kwargs: Any) -> Any:
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         """SQLite keeps times as text."""
         template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) / 3600"
-        return self.as_sql(*args, template=template, **kwargs)
+        return self.as_sql(compiler, connection, template=template, **extra)
 
-    def as_postgresql(self, *args: Any, **kwargs: Any) -> Any:
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         """PostgreSQL keeps times as such."""
         template = "CAST(EXTRACT(EPOCH FROM %(expressions)s) AS BIGINT) / 3600"
-        return self.as_sql(*args, template=template, **kwargs)
+        return self.as_sql(compiler, connection, template=template, **extra)
 
 
 # Columns of a stored report, before its variables.
