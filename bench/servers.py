@@ -18,6 +18,7 @@ from bench.bench import ROOT, VAR, NothingToMeasure
 
 HOST = "127.0.0.1"
 START_SECONDS = 90.0
+IDLE = 0.05  # seconds of processor time in a second
 PEER_PYTHON = Path(os.environ.get("BENCH_VENV", ROOT / ".venv-bench")) / "bin" / "python"
 
 
@@ -56,6 +57,7 @@ def forecast_server(workers: int) -> Iterator[tuple[str, int]]:
     command = web_command(f"{HOST}:{port}", workers=workers)
     environment = {"DJANGO_SETTINGS_MODULE": "bench.settings", "SKYFOLD_VAR": str(VAR)}
     with _running("the forecast server", command, environment, port, "GET /healthz") as group:
+        _wait_until_idle(group)
         yield f"{HOST}:{port}", group
 
 
@@ -96,6 +98,16 @@ def cpu_seconds(group: int) -> float:
         if int(fields[2]) == group:
             ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK") if ticks else float("nan")
+
+
+def _wait_until_idle(group: int) -> None:
+    """Let workers finish what they load beside their first requests."""
+    used, deadline = cpu_seconds(group), time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(1.0)
+        before, used = used, cpu_seconds(group)
+        if not used - before > IDLE:  # also where the system does not tell
+            return
 
 
 def newest_run() -> Path:
