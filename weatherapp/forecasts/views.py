@@ -217,10 +217,16 @@ def _stations(stored: store.StoredRun, answer: replies.Answer) -> str:
     )
 
 
-@lru_cache(maxsize=1024)
 def _parsed(asked: str, days: int) -> Query:
-    """Clients ask the same again and again; a query depends on nothing but its text."""
+    return _short(asked, days) if len(asked) <= SHORT else _read(asked, days)
+
+
+def _read(asked: str, days: int) -> Query:
     return parse_query(split_lists(_pairs(asked)), days=days)
+
+
+# Clients ask the same again and again, and a query depends on nothing else.
+_short = lru_cache(maxsize=1024)(_read)
 
 
 def _pairs(asked: str) -> Pairs:
