@@ -175,3 +175,12 @@ def test_unknown_names_are_refused(make_hours):
         score("chess", hours)
     with pytest.raises(RequestInvalid, match="no time zone"):
         best_window(score("running", hours), hours.times, "Mars/Olympus")
+
+
+def test_the_hour_of_dawn_is_rated_by_its_middle(make_hours):
+    """On 4 July the sun rises at 05:21 in Chicago: of the hour to 05:00 the middle is still dark."""
+    begin = int(datetime.fromisoformat("2026-07-04T03:00:00-05:00").timestamp())
+    scored = score("running", make_hours(4, start=begin))
+    assert scored.score[1] == 0  # to 05:00: at 04:30 the sun stands 8 degrees below the horizon
+    assert scored.limiting[1] == "daylight"
+    assert scored.score[2] > 50

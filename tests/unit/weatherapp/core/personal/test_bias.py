@@ -341,3 +341,19 @@ def test_states_are_values():
     with pytest.raises(AttributeError):
         state.reports = 3
     assert replace(state, reports=3) != state
+
+
+def test_what_is_in_doubt_is_held_back():
+    """After one report the doubt is larger than what was seen; later it is not."""
+    state, _ = learn([1.0])
+    assert state.mean[0] > 0.2
+    assert now(state) == 0.0
+    sure, _ = learn([1.0] * (30 * DAY))
+    assert 0.4 < now(sure) < 1.0
+
+
+def test_a_report_far_off_pulls_no_more_than_one_at_the_limit():
+    state, _ = learn([0.0] * (5 * DAY))
+    later = T0 + 6 * DAY * HOUR
+    pulls = [learn([offset], state=state, first=later)[0].mean[0] for offset in (5.0, 7.0, 9.0)]
+    assert pulls[2] < pulls[0] * 1.4  # 1.8 if the pull grew with the distance

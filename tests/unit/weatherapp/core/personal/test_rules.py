@@ -196,3 +196,13 @@ def test_rules_that_make_no_sense_are_refused(change, message):
 def test_half_a_rule_is_none():
     with pytest.raises(RuleInvalid, match="KeyError"):
         Rule.from_dict({})
+
+
+def test_an_end_that_is_skipped_is_moved_past_the_change():
+    noon = at("2026-03-29T12:00:00+02:00")
+    found = [
+        finish
+        for day, _, finish in window("01:00", "02:30", zone=BERLIN).occasions(noon - 86400, noon)
+        if day == date(2026, 3, 29)
+    ]
+    assert found == [at("2026-03-29T03:30:00+02:00")]
