@@ -36,10 +36,10 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
-# What the tests of other people's clients need: a version that cannot live beside the newer one, and Node's packages.
-$(VENV)/.installed-clients: tests/clients/older.txt tests/clients/node/package.json $(VENV)/.installed-dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
-		--target $(VENV)/older-clients -r tests/clients/older.txt
+# What the tests of other people's clients need: packages that cannot live beside the others, and Node's packages.
+$(VENV)/.installed-clients: $(wildcard tests/clients/*.txt) tests/clients/node/package.json $(VENV)/.installed-dev
+	@for set in older niquests; do $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--upgrade --target $(VENV)/clients-$$set -r tests/clients/$$set.txt || exit 1; done
 	@if command -v npm >/dev/null; then cd tests/clients/node && \
 		npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent || \
 		echo "npm could not install tests/clients/node: the test of npm's openmeteo is skipped."; \

@@ -1,17 +1,23 @@
 """PyPI's openmeteo-requests, unmodified: FlatBuffers by GET with repeated keys, and by POST."""
 
 import asyncio
+import sys
 
-import niquests
 import numpy as np
-import openmeteo_requests
 import pytest
-from openmeteo_requests.Client import OpenMeteoRequestsError
 from openmeteo_sdk.Aggregation import Aggregation
 from openmeteo_sdk.Unit import Unit
 from openmeteo_sdk.Variable import Variable
 
-from tests.clients.conftest import CHICAGO
+from tests.clients.conftest import APART, CHICAGO, need
+
+FOLDER = APART / "clients-niquests"
+need((FOLDER / "openmeteo_requests").is_dir(), "openmeteo-requests")
+sys.path.append(str(FOLDER))  # last: what it needs and others have too comes from where they have it
+
+import niquests  # noqa: E402
+import openmeteo_requests  # noqa: E402
+from openmeteo_requests.Client import OpenMeteoRequestsError  # noqa: E402
 
 HOURLY = ["wind_speed_10m", "temperature_2m", "precipitation", "weather_code", "cloud_base"]
 
