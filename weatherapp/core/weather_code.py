@@ -140,12 +140,13 @@ def ceiling_height(probability: FloatArray, thresholds: tuple[float, ...]) -> Fl
     # A ceiling above the last threshold is placed within as much again: where broken layers are still
     # reported.
     bounds = np.array([0.0, *thresholds, 2 * thresholds[-1]])
-    cumulative = np.cumsum(np.asarray(probability, dtype=np.float64)[:, :-1], axis=1)
-    below = np.pad(cumulative, ((0, 0), (1, 0)))
-    index = np.argmax(cumulative > 0.5, axis=1)
+    shares = np.asarray(probability, dtype=np.float64)[:, :-1]
+    cumulative = shares.cumsum(axis=1)
+    index = (cumulative > 0.5).argmax(axis=1)
     row = np.arange(len(cumulative))
-    share = cumulative[row, index] - below[row, index]
-    inside = (0.5 - below[row, index]) / np.where(share > 0, share, 1.0)
+    share = shares[row, index]
+    below = cumulative[row, index] - share
+    inside = (0.5 - below) / np.where(share > 0, share, 1.0)
     height = bounds[index] + inside * (bounds[index + 1] - bounds[index])
     return np.asarray(np.where(cumulative[:, -1] > 0.5, height, np.nan))
 
