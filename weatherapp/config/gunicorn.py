@@ -1,4 +1,4 @@
-"""How gunicorn logs, without query strings, addresses and referrers; and how a worker of it warms up.
+"""How gunicorn logs: without query strings, addresses and referrers.
 
 `gunicorn --config python:weatherapp.config.gunicorn weatherapp.config.wsgi`
 """
@@ -25,10 +25,3 @@ class PrivateLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 logger_class = PrivateLogger
-
-
-def post_worker_init(worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook
-    """Once a worker has loaded the application, let it load what is dear, beside its requests."""
-    from weatherapp.personal import warming
-
-    warming.start()

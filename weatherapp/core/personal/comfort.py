@@ -10,6 +10,7 @@ from weatherapp.core.arrays import BoolArray, FloatArray
 from weatherapp.core.personal.errors import ReportInvalid, StateInvalid
 from weatherapp.core.personal.hours import PersonalHours
 from weatherapp.core.personal.radiation import mean_radiant_temperature
+from weatherapp.core.personal.universal_index import universal_index
 from weatherapp.core.thermo import relative_humidity, saturation_vapour_pressure
 
 # UTCI where an average person, dressed for the weather, votes −3 … 3. Each is the edge of a category of
@@ -55,8 +56,6 @@ def utci(
     Source: pythermalcomfort's `utci`; Bröde et al. (2012), doi:10.1007/s00484-011-0454-1. The mean radiant
     temperature is `radiation.mean_radiant_temperature`.
     """
-    from pythermalcomfort.models import utci as universal_index  # numba: too dear for those who never ask
-
     celsius, dew, speed, cloud, sun = np.broadcast_arrays(
         *(
             np.asarray(v, dtype=np.float64)
@@ -75,7 +74,7 @@ def utci(
         & (saturation_vapour_pressure(np.minimum(dew, celsius)) <= MOST_VAPOUR)
     )
     # What is outside goes in as NaN: the package warns about every number beyond its limits.
-    index = universal_index(
+    index = universal_index()(
         tdb=np.where(valid, celsius, np.nan),
         tr=np.where(valid, radiant, np.nan),
         v=np.where(valid, wind, np.nan),
