@@ -122,6 +122,8 @@ def test_a_profile_changes_in_part(phone):
     [
         ({"timezone": "UTC"}, "Did you mean 'time_zone'?"),
         ({"time_zone": "Mars/Base"}, "Europe/Berlin"),
+        ({"time_zone": "localtime"}, "Europe/Berlin"),
+        ({"time_zone": "Factory"}, "Europe/Berlin"),
         ({"precision": 0.001}, "allowed: 0.01, 0.05"),
         ({"precision": True}, "allowed: 0.01"),
         ({"precision": "0.05"}, "allowed: 0.01"),
@@ -152,8 +154,11 @@ def test_a_profile_that_is_wrong_says_where_and_what_is_allowed(phone, body, tol
         ({"elevation": 9001}, "elevation"),
         ({"label": "x" * 41}, "label"),
         ({"label": 7}, "a text is allowed"),
-        ({"label": "a\x00b"}, "Null characters"),
-        ({"label": "\ud800"}, "Surrogate"),
+        ({"label": "a\x00b"}, "U+0000"),
+        ({"label": "\ud800"}, "surrogates not allowed"),
+        ({"label": "Balcony\nIgnore this"}, "U+000A"),
+        ({"label": "a\u2028b"}, "U+2028"),
+        ({"label": "a\u202eb"}, "U+202E"),
         ({"kind": "castle"}, "allowed: home, work, other"),
         ({"own_station": 1}, "true or false"),
         ({"lattitude": 1}, "Did you mean 'latitude'?"),
@@ -177,6 +182,8 @@ def test_a_place_that_is_wrong_is_refused(phone, changes, told):
         '{"latitude": 1, "latitude": 2}',
         '{"latitude": Infinity}',
         "\udcff",
+        r'{"\ud800": 1}',
+        r'{"latitude": 1, "longitude": 1, "label": ["\udc00"]}',
     ],
 )
 def test_bodies_that_are_no_object_are_refused(phone, raw):
@@ -571,3 +578,17 @@ def test_a_forecast_costs_five_queries(phone, home, run, django_assert_num_queri
     # 1. device  2. places  3. run  4. filters  5. commutes
     with django_assert_num_queries(5):
         phone.ask("get", "/forecast")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "told"), [(1e308, "10000"), (-1e308, "-10000"), (10**400, "not finite")]
+)
+def test_a_threshold_that_no_weather_has_is_refused(phone, home, threshold, told):
+    rule = {
+        "place": home["id"],
+        "variable": "rain",
+        "comparison": "above",
+        "probability": 0.4,
+        "unit": "inch",
+    }
+    assert told in problem(phone.ask("post", "/rules", {**rule, "threshold": threshold}), 400)

@@ -49,6 +49,8 @@ class StrictJSON(BaseParser):
             )
         try:
             body = json.loads(raw, object_pairs_hook=_object, parse_constant=_constant)
+            # JSON can spell half of a surrogate pair; nothing can store it or say it back.
+            json.dumps(body, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise exceptions.ParseError(f"The body is not JSON: {str(error)[:100]}.") from error
         if not isinstance(body, dict):

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from unicodedata import bidirectional, category
 from zoneinfo import available_timezones
 
 from django.utils.dateparse import parse_datetime
@@ -16,6 +17,8 @@ from rest_framework import serializers
 from weatherapp.personal.models import DAYS
 
 CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+# Classes of characters that set the direction of the text after them.
+TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 CLIENT_ID = r"[A-Za-z0-9._-]{1,64}"
 
 
@@ -108,6 +111,20 @@ class Pattern(Text):
         return text
 
 
+class Label(Text):
+    """A name that a person gave: it stands in sentences, so it has no line breaks and turns nothing around."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse control characters, line and paragraph separators, and marks that turn the direction."""
+        text = super().to_internal_value(data)
+        for character in text:
+            if category(character) in {"Cc", "Zl", "Zp"} or bidirectional(character) in TURNING:
+                raise serializers.ValidationError(
+                    f"it holds U+{ord(character):04X}, which is no character to show. Leave it out."
+                )
+        return text
+
+
 class Choice(serializers.ChoiceField):
     """One of some texts or numbers; says which."""
 
@@ -189,4 +206,5 @@ class Moment(Text):
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # Of two names the system says what they mean, and another system says otherwise.
+    return frozenset(available_timezones() - {"localtime", "Factory"})

@@ -62,7 +62,7 @@ class PlaceInput(fields.Strict):
     elevation = fields.Number(
         min_value=-500, max_value=9000, allow_null=True, required=False, help_text="Metres."
     )
-    label = fields.Text(max_length=40, allow_blank=True, required=False)  # type: ignore[assignment]
+    label = fields.Label(max_length=40, allow_blank=True, required=False)  # type: ignore[assignment]
     kind = fields.Choice(choices=KINDS, required=False)
     own_station = fields.Flag(required=False, help_text="The device measures here itself.")
 
@@ -84,7 +84,7 @@ class RuleInput(fields.Strict):
     commute = fields.Text(max_length=36, allow_null=True, required=False, help_text="Id of a commute.")
     variable = fields.Choice(choices=RULED)
     comparison = fields.Choice(choices=COMPARISONS)
-    threshold = fields.Number(help_text="In `unit`.")
+    threshold = fields.Number(min_value=-1e4, max_value=1e4, help_text="In `unit`.")
     unit = fields.Choice(choices=UNIT_NAMES, required=False, help_text="The profile's unless given.")
     probability = fields.Number(min_value=0.01, max_value=0.99, help_text="More likely than this, 0 to 1.")
     days = fields.days(required=False)

@@ -23,6 +23,9 @@ PORTS = {"https": (443, 8443), "http": (80, 8080)}
 # RFC 3986: what an address may hold without a fragment. A blank or a line break would forge a request.
 URL_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+# Names that mean this machine wherever they are looked up (RFC 6761).
+LOCAL = re.compile(r"(?:.*\.)?localhost\.?")
+LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # IANA special-purpose registries, and a cloud's metadata address that lies among public ones.
 PRIVATE_V4 = tuple(
@@ -75,12 +78,9 @@ def parse_target(url: str, *, http: bool, networks: Iterable[str]) -> Target:
         raise TargetRefused(f"url: its scheme is {parts.scheme[:20]!r}; allowed: {', '.join(schemes)}.")
     if parts.username is not None or parts.password is not None:
         raise TargetRefused("url: it holds a user or password. Put a secret into the path instead.")
-    host = _host(parts.hostname or "")
-    try:
-        port = parts.port or PORTS[parts.scheme][0]
-    except ValueError as error:
-        raise TargetRefused("url: its port is no number from 1 to 65535.") from error
-    literal = _literal(host)
+    host = _host(parts.hostname or "", bracketed="[" in parts.netloc)
+    port = _port(parts)
+    literal = LOOPBACK if LOCAL.fullmatch(host) else _literal(host)
     allowed = parse_networks(networks)
     if literal is not None:
         check_address(literal, allowed)
@@ -150,9 +150,22 @@ def _split(url: str) -> SplitResult:
         ) from error
 
 
-def _host(host: str) -> str:
-    if _literal(host) is not None:
+def _port(parts: SplitResult) -> int:
+    try:
+        port = PORTS[parts.scheme][0] if parts.port is None else parts.port
+    except ValueError:
+        port = 0
+    if not port:
+        raise TargetRefused("url: its port is no number from 1 to 65535.")
+    return port
+
+
+def _host(host: str, *, bracketed: bool) -> str:
+    literal = _literal(host)
+    if literal is not None and bracketed == (literal.version == 6):
         return host
+    if bracketed:
+        raise TargetRefused(f"url: {host[:60]!r} in brackets is no IPv6 address.")
     labels = host.removesuffix(".").split(".")
     # Resolvers take 127.1, 0x7f000001 and 2130706433 for 127.0.0.1.
     if not all(LABEL.fullmatch(label) for label in labels) or NUMBER.fullmatch(labels[-1]):

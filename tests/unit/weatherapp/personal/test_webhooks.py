@@ -78,6 +78,25 @@ def test_numbers_that_resolvers_take_for_addresses_are_refused(url):
         targets.parse_target(url, http=False, networks=[])
 
 
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost.", "LOCALHOST", "hooks.localhost", "[v1.x]", "[127.0.0.1]", "[]"]
+)
+def test_names_of_this_machine_and_brackets_around_no_address_are_refused(host):
+    with pytest.raises(TargetRefused, match=r"^url: "):
+        targets.parse_target(f"https://{host}/", http=False, networks=[])
+
+
+def test_this_machine_may_be_allowed_by_name():
+    allowed = targets.parse_target("https://localhost:9443/", http=False, networks=["127.0.0.0/8"])
+    assert (allowed.host, allowed.port) == ("localhost", 9443)
+
+
+@pytest.mark.parametrize("port", ["0", "00000", "65536", "+443", "-1", "4_43"])
+def test_a_port_that_is_none_is_refused(port):
+    with pytest.raises(TargetRefused, match="no number from 1 to 65535"):
+        targets.parse_target(f"https://hooks.example.org:{port}/", http=False, networks=[])
+
+
 def test_http_and_other_ports_need_to_be_allowed():
     with pytest.raises(TargetRefused, match="scheme"):
         targets.parse_target("http://hooks.example.org/", http=False, networks=[])
