@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from io import BytesIO
 from urllib.parse import urlencode
 
 import pytest
@@ -136,6 +137,38 @@ def test_the_age_of_the_run_is_said(client, run):
     assert ask(client, hourly="rain")["X-Skyfold-Run-Age"] == str(25 * 60)
 
 
+def test_a_304_has_no_type_that_a_cache_could_take_for_the_bodys(client, run):
+    for path in ("/v1/forecast?latitude=41.9&longitude=-87.7", "/v1/cells/N41W088/inputs"):
+        known = client.get(path)["ETag"]
+        again = client.get(path, headers={"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers.get("Content-Type")) == (304, b"", None)
+
+
+def test_what_other_servers_do_not_say_comes_last(client, run):
+    body = ask(client, hourly="rain", timezone="auto").json()
+    assert list(body) == [
+        *("latitude", "longitude", "generationtime_ms", "utc_offset_seconds", "timezone"),
+        *("timezone_abbreviation", "elevation", "hourly_units", "hourly", "replay"),
+    ]
+
+
+def test_an_address_may_end_with_a_slash(client, run):
+    assert client.get("/v1/forecast/", {**CHICAGO, "current": "rain"}).status_code == 200
+
+
+@pytest.mark.parametrize("content_type", ["text/plain;charset=UTF-8", "application/octet-stream"])
+def test_json_and_forms_are_read_where_a_program_does_not_name_their_type(client, run, content_type):
+    for body in (' {"latitude": 41.9, "longitude": -87.7}', "latitude=41.9&longitude=-87.7"):
+        reply = client.post("/v1/forecast", body, content_type=content_type)
+        assert (reply.status_code, reply.json()["latitude"]) == (200, 41.9)
+
+
+def test_a_null_in_json_is_as_good_as_not_given(client, run):
+    asked = {"latitude": 41.9, "longitude": -87.7, "current": ["rain"], "elevation": None, "models": None}
+    reply = client.post("/v1/forecast", json.dumps(asked), content_type="application/json")
+    assert reply.json()["current"]["rain"] == 0.0
+
+
 def test_a_head_has_the_headers_of_a_get(client, run):
     get, head = ask(client, hourly="rain"), client.head("/v1/forecast", {**CHICAGO, "hourly": "rain"})
     assert head.status_code == 200
@@ -224,7 +257,9 @@ def test_parameters_of_the_url_and_the_body_of_a_post_add_up_and_the_body_wins(c
         ('{"latitude": 1e999, "longitude": 1}', "application/json", 400, "Latitude must be in range"),
         ('{"latitude": [[1]], "longitude": 1}', "application/json", 400, "A value must be a text, a number"),
         ('{"latitude": true, "longitude": 1}', "application/json", 400, "'latitude' has 'true'"),
-        ('{"latitude": null, "longitude": 1}', "application/json", 400, "A value must be a text, a number"),
+        ('{"latitude": null, "longitude": 1}', "application/json", 400, "'latitude' is required"),
+        ('{"latitude": [null], "longitude": 1}', "application/json", 400, "A value must be a text, a number"),
+        ("<latitude/>", "application/xml", 415, "application/xml are not read. Send a form or JSON"),
         ('{"latitude": 1, "longitude": 1' + "0" * 5000 + "}", "application/json", 400, "not JSON"),
         ('"latitude"', "application/json", 400, "must be one JSON object"),
         (b"\xff\xfe", "application/json", 400, "not JSON"),
@@ -265,3 +300,17 @@ def test_queries_that_make_no_sense_are_named(client, run, query):
 def test_a_content_length_that_is_none_is_refused(client, run):
     reply = client.post("/v1/forecast", "latitude=1", content_type=FORM, CONTENT_LENGTH="many")
     assert reply.status_code == 413
+
+
+def in_chunks(client, body):
+    """A body without a length, as gunicorn hands it on: its stream ends with the body."""
+    stream = {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    return client.generic("POST", "/v1/forecast", content_type="application/json", **stream)
+
+
+def test_a_body_in_chunks_is_read_as_dotnet_sends_it(client, run):
+    body = json.dumps({"latitude": [41.9, 41.8], "longitude": [-87.7, -87.6], "hourly": ["rain"]}).encode()
+    reply = in_chunks(client, body)
+    assert (reply.status_code, [place["latitude"] for place in reply.json()]) == (200, [41.9, 41.8])
+    large = in_chunks(client, body + b" " * 131_072)
+    assert (large.status_code, "128 kB" in large.json()["reason"]) == (413, True)

@@ -12,6 +12,9 @@ from weatherapp.config.privacy import WithoutPlaces
 # Method, path, protocol, status, bytes, microseconds. Who called and what for is nobody's business.
 access_log_format = '%(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(D)s'
 
+# Many places make a long query; this is the longest that gunicorn takes with a limit.
+limit_request_line = 8190
+
 
 class PrivateLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     """The usual one, with a filter for what gunicorn itself says about requests that it cannot read."""

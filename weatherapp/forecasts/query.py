@@ -253,7 +253,7 @@ def _spans(
         )
     for name in RELATIVE:
         if single(parameters, name, "0") not in {"0", "0.0"}:
-            raise QueryInvalid(f"Parameters '{start}' and '{name}' exclude each other; give one of them.")
+            raise QueryInvalid(f"Parameters '{start}' and '{name}' are mutually exclusive; give one of them.")
     spans = [(read(start, first), read(end, last)) for first, last in zip(firsts, lasts, strict=True)]
     for first, last in spans:
         if last < first:

@@ -44,7 +44,7 @@ class PlaceReply:
     """The answer for one place.
 
     `elevation` is in metres, None without downscaling; `utc_offset_seconds` is that of now; `extra` holds
-    keys that other servers of this grammar do not have (`replay`), written before the sections.
+    keys that other servers of this grammar do not have (`replay`), written behind all others.
     """
 
     latitude: float

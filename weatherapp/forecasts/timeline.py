@@ -126,13 +126,18 @@ def check_spans(query: Query, clock: Clock, index: int) -> None:
 def _span(query: Query, clock: Clock, index: int, step: int, past: int | None, ahead: int | None) -> Span:
     if past is None and ahead is None:
         bounds, _ = day_bounds(query, clock, index)
-        return Span(int(bounds[0]), int(bounds[-1] - bounds[0]) // step, step)
+        return Span(int(bounds[0]), _steps(int(bounds[0]), int(bounds[-1]), step), step)
     current = clock.floor(step)
     start = current - (past or 0) * step
     if ahead is not None:
         return Span(start, (past or 0) + ahead, step)
     end = int(_midnights(clock.zone, clock.today + timedelta(days=query.forecast_days), 1)[0])
-    return Span(start, max(0, end - start) // step, step)
+    return Span(start, _steps(start, end, step), step)
+
+
+def _steps(start: int, end: int, step: int) -> int:
+    """How many steps begin before the end: where clocks change by half an hour it lies within one."""
+    return max(0, -((start - end) // step))
 
 
 def _between(first: datetime, last: datetime, clock: Clock, step: int) -> Span:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
@@ -30,6 +30,9 @@ from weatherapp.forecasts.reply import PlaceReply
 Pairs = list[tuple[str, Any]]
 
 BODY_LIMIT = 128 * 1024
+TOO_LARGE = f"The body has more than {BODY_LIMIT // 1024} kB. Ask for fewer places in one request."
+FORM = "application/x-www-form-urlencoded"
+UNTYPED = frozenset({"", "text/plain", "application/octet-stream"})  # what programs say that say nothing
 FIELDS = 20_000  # of a form: clients repeat keys for each of 1,000 places
 SHORT = 1000  # characters of a query that is worth remembering
 NAMED_PLACES = 10  # with more, the header that names the stations would grow too long
@@ -149,7 +152,7 @@ class CellInputs(APIView):
         run = selectors.current_run()
         etag = caching.tag(str(run.folder), named.name)
         if caching.is_fresh(request, etag):
-            response = HttpResponse(status=304)
+            response: HttpResponse = HttpResponseNotModified()
         else:
             body = cells.inputs_body(store.open_run(str(run.folder)), named, replay=run.replay)
             response = HttpResponse(body, content_type=JSON)
@@ -180,7 +183,8 @@ def _forecast(request: HttpRequest, query: Query, asked: str) -> HttpResponse:
     if request.method == "POST":
         response = _written(query, sources, now)
     elif caching.is_fresh(request, etag, modified):
-        response = HttpResponse(status=304)
+        # Without a type, so that no cache takes it for that of the body that it keeps.
+        response = HttpResponseNotModified()
     else:
         response = _remembered(etag, query, sources, now)
     about_now = bool(query.current or query.current_weather or query.minutely_15)
@@ -249,9 +253,10 @@ def _pairs(asked: str) -> Pairs:
 def _body(request: Request) -> Pairs:
     # DRF's parsers would answer a malformed body in another shape.
     raw = _raw(request._request)  # noqa: SLF001
-    content_type = (request.content_type or "").lower()
-    if "json" not in content_type:
-        if content_type.startswith("multipart/"):
+    content_type = (request.content_type or "").partition(";")[0].strip().lower()
+    # Pages' scripts send JSON as plain text; no form starts with a brace.
+    if "json" not in content_type and not (content_type in UNTYPED and raw.lstrip().startswith(b"{")):
+        if content_type not in {FORM, *UNTYPED}:
             raise BodyNotRead(f"Bodies of {content_type[:40]} are not read. Send a form or JSON.")
         return _pairs(raw.decode("utf-8", "replace"))
     try:
@@ -262,16 +267,20 @@ def _body(request: Request) -> Pairs:
         ) from error
     if not isinstance(body, dict):
         raise QueryInvalid("The body must be one JSON object with the parameters as its keys.")
-    return list(body.items())
+    # Programs write null for what they were not given.
+    return [(name, value) for name, value in body.items() if value is not None]
 
 
 def _raw(request: HttpRequest) -> bytes:
     length = str(request.META.get("CONTENT_LENGTH") or 0)
     if not length.isdigit() or int(length[:12]) > BODY_LIMIT:
-        raise BodyTooLarge(
-            f"The body has more than {BODY_LIMIT // 1024} kB. Ask for fewer places in one request."
-        )
-    return request.body
+        raise BodyTooLarge(TOO_LARGE)
+    # Without a length a body comes in chunks, and gunicorn says that its stream ends with the body.
+    chunked = not request.META.get("CONTENT_LENGTH") and request.META.get("wsgi.input_terminated")
+    body: bytes = request.META["wsgi.input"].read(BODY_LIMIT + 1) if chunked else request.body
+    if len(body) > BODY_LIMIT:
+        raise BodyTooLarge(TOO_LARGE)
+    return body
 
 
 def _allow(view: APIView, error: exceptions.APIException) -> dict[str, str]:

@@ -37,13 +37,13 @@ def _body(reply: PlaceReply) -> dict[str, Any]:
     }
     if reply.elevation is not None:
         body["elevation"] = reply.elevation
-    body.update(reply.extra)
     if reply.location_id:
         body["location_id"] = reply.location_id
     for section in reply.sections:
         single = section.name in NOW
         body[f"{section.name}_units"] = _units(section, reply, single=single)
         body[section.name] = _values(section, reply, single=single)
+    body.update(reply.extra)
     return body
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
@@ -52,7 +52,7 @@ class Locationforecast(APIView):
         modified = _modified(run, now)
         etag = caching.tag(str(run.folder), form, repr(place), str(modified))
         if caching.is_fresh(request, etag, modified):
-            response = HttpResponse(status=304)
+            response: HttpResponse = HttpResponseNotModified()
         else:
             response = HttpResponse(_body(run, place, now, form), content_type="application/json")
         response["Access-Control-Allow-Origin"] = "*"

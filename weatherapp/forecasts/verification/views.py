@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -141,7 +141,7 @@ class Verification(APIView):
         question = parse_question(given, today=timezone.now().date())
         etag = caching.tag(selectors.version(), repr(question))
         if caching.is_fresh(request._request, etag):  # noqa: SLF001 - the plain request beneath
-            response = HttpResponse(status=304)
+            response: HttpResponse = HttpResponseNotModified()
         else:
             response = Response(_body(question))
         response["ETag"] = etag

@@ -33,7 +33,7 @@ def parse(**given_values):
         *(
             (
                 {"start_date": "2026-07-04", "end_date": "2026-07-05", name: "1"},
-                f"'start_date' and '{name}' exclude each other",
+                f"'start_date' and '{name}' are mutually exclusive",
             )
             for name in ("past_days", "forecast_days", "past_hours", "forecast_hours")
         ),

@@ -73,6 +73,20 @@ def test_a_day_of_a_change_of_clocks_has_its_own_number_of_hours(now, hours, rep
     assert days(moment, timezone="America/Chicago", forecast_days="2")[1] == [hours * 3600, 86400]
 
 
+@pytest.mark.parametrize(
+    ("now", "hours", "last"),
+    # Back by half an hour at 02:00 on 5 April, ahead by half an hour on 4 October.
+    [((2026, 4, 5, 1), 24.5, "2026-04-05T23:30"), ((2026, 10, 4, 1), 23.5, "2026-10-04T23:30")],
+)
+def test_a_day_of_a_change_by_half_an_hour_keeps_its_last_hour(now, hours, last):
+    moment = datetime(*now, tzinfo=UTC)
+    zone = {"timezone": "Australia/Lord_Howe", "forecast_days": "1"}
+    found = labels(moment, **zone)
+    assert (found[0][-5:], found[-1], len(found)) == ("00:00", last, int(hours + 0.5))
+    assert days(moment, **zone)[1] == [hours * 3600]
+    assert labels(moment, past_hours="0", **zone)[-1] == last
+
+
 def test_zones_off_the_full_hour_have_their_own_midnight_and_their_own_current_hour():
     assert labels(timezone="Asia/Kathmandu", forecast_days="1")[0] == "2026-07-04T00:00"
     assert labels(timezone="Asia/Kathmandu", forecast_hours="1") == ["2026-07-04T09:00"]
