@@ -115,6 +115,11 @@ def _train(options: argparse.Namespace) -> None:
         baselines, teacher = pipeline.baselines(), pipeline.teacher()
         student = pipeline.student(get_recipe("tflite_fp16"))
     console.print(pipeline.quality.table())
+    if untaught := pipeline.data().facts["outputs_without_targets"]:
+        console.print(
+            f"[bold red]No training window has a target for {', '.join(untaught)}: what the models say of it "
+            "means nothing. Ingest a feed that reports it."
+        )
     for split in ("unseen_station", "unseen_period"):
         rows = {name: scores[split]["values"] for name, scores in baselines.facts.items()}
         for stage in (teacher, student):

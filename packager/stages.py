@@ -130,7 +130,12 @@ class TeacherStages:
             self.progress("dataset", 0.1, "quality control")
             counts = {split: len(self.windows(split)) for split in LEAST_WINDOWS}
             _check_counts(counts, self.dataset)
-            return {"rows": len(self.dataset), "quality": self.quality.as_dict(), "windows": counts}
+            return {
+                "rows": len(self.dataset),
+                "quality": self.quality.as_dict(),
+                "windows": counts,
+                "outputs_without_targets": self._untaught(),
+            }
 
         return self._stage("dataset", inputs, make)
 
@@ -234,6 +239,11 @@ class TeacherStages:
             return {"early_stopping_loss": result.early_stopping_loss, "best_epoch": result.best_epoch}
 
         return self._stage(f"member-{index}", inputs, make)
+
+    def _untaught(self) -> list[str]:
+        """Outputs that no training window has a target for: their forecasts will say nothing."""
+        targets = self.windows("train").targets
+        return [spec.name for spec in self.contract.outputs if not np.isfinite(targets[spec.name]).any()]
 
     def _normalisation(self) -> Any:
         from packager.student.normalisation import measure_normalisation

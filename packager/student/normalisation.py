@@ -18,6 +18,7 @@ UPPER_LIMITS = {"cloud_base": 20_000.0, "visibility": 20_000.0, "precipitation":
 # Spread of an output where no history channel of that name measures it: m/s, fraction, mm.
 OUTPUT_CHANNELS = {"wind": "wind_u", "wind_speed": "wind_u"}
 OUTPUT_SCALES = {"cloud_cover": 1.0, "precipitation": 2.0}
+MEASURE_OUTPUTS = {"temperature", "dew_point", "pressure_msl", "wind_u", "wind_v"}
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,12 @@ def measure_normalisation(inputs: Tensors, contract: Contract) -> Normalisation:
         inputs: `history` and `history_mask`, (case, hour, channel), in the contract's units.
         contract: names the channels.
 
+    Returns:
+        The figures. A channel that was never reported, or never changed, keeps its width: a station
+        may report it one day. One that outputs are measured by must have a spread.
+
     Raises:
-        TrainingFailed: a channel was never reported, or never changed below its upper limit.
+        TrainingFailed: temperature, dew point, pressure or wind was never reported, or never changed.
     """
     names = contract.input("history").channel_names
     measured = {name: _measure(name, index, inputs) for index, name in enumerate(names)}
@@ -85,9 +90,9 @@ def _measure(name: str, index: int, inputs: Tensors) -> tuple[float, float]:
     if name in LOG_OFFSETS:
         values = np.log(LOG_OFFSETS[name] + np.maximum(values, 0))
     std = round(float(values.std()), 4) if values.size else 0.0
-    if std == 0:
+    if std == 0 and name in MEASURE_OUTPUTS:
         raise TrainingFailed(
             f"Channel {name} has {values.size} reported values and no spread in the training windows. "
-            "Train on data that reports it, or use a contract without it."
+            "Train on data that reports it: forecasts of it are measured by its spread."
         )
-    return round(float(values.mean()), 4), std
+    return round(float(values.mean()), 4) if values.size else 0.0, std or 1.0

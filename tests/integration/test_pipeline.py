@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -155,6 +156,17 @@ def test_another_process_makes_the_same_bytes_from_the_same_training(built, smal
     said = json.loads(run.stdout.splitlines()[-1])
     assert said["done again"] == ["bundle", "evaluation", "variant"]
     assert said["sha256"] == [open_bundle(bundles[name]).sha256 for name in names]
+
+
+def test_an_output_that_nothing_teaches_is_named(small_dataset_file, tmp_path, built):
+    assert built[0].data().facts["outputs_without_targets"] == []
+    path = tmp_path / "mine.parquet"
+    table = pq.read_table(small_dataset_file)
+    for name in ("cloud_base", "visibility"):
+        index = table.column_names.index(name)
+        table = table.set_column(index, table.schema.field(name), pa.nulls(len(table), pa.int16()))
+    pq.write_table(table, path)
+    assert make(tmp_path / "work", path).data().facts["outputs_without_targets"] == ["cloud_base"]
 
 
 def test_a_dataset_file_with_wrong_columns_is_refused_by_their_names(small_dataset_file, tmp_path):

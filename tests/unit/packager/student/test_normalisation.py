@@ -60,24 +60,32 @@ def test_what_no_channel_measures_has_a_fixed_scale(inputs):
     assert norm.output_scale("precipitation") == (0.0, 2.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("dew_point", 4.0), ("cloud_base", 20_000.0), ("visibility", None)]
-)
-def test_a_channel_without_spread_is_named(inputs, name, value):
-    values, mask = column(inputs, name)
-    if value is None:
-        # All above the limit beyond which the model sees one value.
-        values[:] = np.linspace(30_000, 60_000, values.size).reshape(values.shape)
-    else:
-        values[:] = value
-    with pytest.raises(TrainingFailed, match=f"Channel {name} has {int(mask.sum())} reported values"):
+def test_a_channel_that_outputs_are_measured_by_needs_a_spread(inputs):
+    values, mask = column(inputs, "dew_point")
+    values[:] = 4.0
+    with pytest.raises(TrainingFailed, match=f"Channel dew_point has {int(mask.sum())} reported values"):
+        measure_normalisation(inputs, CONTRACT)
+    column(inputs, "temperature")[1][:] = 0
+    with pytest.raises(TrainingFailed, match="Channel temperature has 0 reported values"):
         measure_normalisation(inputs, CONTRACT)
 
 
-def test_a_channel_that_is_never_reported_is_named(inputs):
+@pytest.mark.parametrize(("name", "value"), [("cloud_base", 20_000.0), ("visibility", 60_000.0)])
+def test_another_channel_without_spread_keeps_its_width(inputs, name, value):
+    column(inputs, name)[0][:] = value
+    norm = measure_normalisation(inputs, CONTRACT)
+    index = norm.channels.index(name)
+    assert norm.mean[index] == pytest.approx(
+        np.log(20_000 + (100 if name == "cloud_base" else 200)), abs=1e-3
+    )
+    assert norm.std[index] == 1.0
+
+
+def test_a_channel_that_is_never_reported_is_taken_as_it_is(inputs):
     column(inputs, "cloud_cover")[1][:] = 0
-    with pytest.raises(TrainingFailed, match="Channel cloud_cover has 0 reported values"):
-        measure_normalisation(inputs, CONTRACT)
+    norm = measure_normalisation(inputs, CONTRACT)
+    index = norm.channels.index("cloud_cover")
+    assert (norm.mean[index], norm.std[index]) == (0.0, 1.0)
 
 
 def test_it_survives_being_written_down(inputs):
