@@ -112,7 +112,7 @@ class Pattern(Text):
 
 
 class Label(Text):
-    """A name that a person gave: it stands in sentences, so it has no line breaks and turns nothing around."""
+    """A name that a person gave: it stands in sentences, so it has no line breaks and turns no text."""
 
     def to_internal_value(self, data: Any) -> str:
         """Refuse control characters, line and paragraph separators, and marks that turn the direction."""

@@ -40,6 +40,21 @@ def unix(day: date, at: time, zone: ZoneInfo, *, last: bool = False) -> int:
     return int(chosen.astimezone(UTC).timestamp())
 
 
+def change(day: date, at: time, zone: ZoneInfo) -> int:
+    """Unix s of the moment at which the clocks skip a clock time of a day."""
+    local = datetime.combine(day, at, tzinfo=zone)
+    # Read with the offset from after the change it lies before it, and the other way round.
+    before, after = (int(local.replace(fold=fold).astimezone(UTC).timestamp()) for fold in (1, 0))
+    offset = datetime.fromtimestamp(after, zone).utcoffset()
+    while after - before > 1:
+        middle = (before + after) // 2
+        if datetime.fromtimestamp(middle, zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
 def days(first: int, last: int, zone: ZoneInfo) -> list[date]:
     """The local dates from one Unix time to another, both included."""
     start, end = local_date(first, zone), local_date(last, zone)

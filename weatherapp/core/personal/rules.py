@@ -25,8 +25,9 @@ class Window:
     """When a rule counts: from one clock time to another on some days of the week.
 
     A window that ends at or before its start ends on the next day and belongs to the day on which it starts.
-    On a day when the clocks change, a time that is skipped is moved past the change; a start that comes twice
-    is the first, an end that comes twice the second.
+    On a day when the clocks change, a time that is skipped is moved past the change; a start that would so
+    pass its end is the change itself. A start that comes twice is the first, an end that comes twice the
+    second.
 
     Attributes:
         days: 0 Monday … 6 Sunday, each once.
@@ -61,6 +62,9 @@ class Window:
                 end_day = day if finish > begin else day + timedelta(days=1)
                 start = localtime.unix(day, begin, zone)
                 end = localtime.unix(end_day, finish, zone, last=True)
+                if start >= end:
+                    # Its start was skipped, and moved past its end: what there is of it begins at the change.
+                    start = localtime.change(day, begin, zone)
                 if start < end and end > first and start <= last:
                     yield day, start, end
 

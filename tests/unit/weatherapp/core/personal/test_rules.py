@@ -110,6 +110,7 @@ def test_the_same_start_and_end_is_a_whole_day(make_hours, start):
         ("2026-03-28", "01:00", "05:00", 4),
         ("2026-03-29", "01:00", "05:00", 3),  # 02:00 to 03:00 does not exist
         ("2026-03-29", "02:30", "04:00", 0.5),  # begins at 03:30, moved by as much as the clocks
+        ("2026-03-29", "02:30", "03:15", 0.25),  # 03:30 would be past the end: what there is begins at 03:00
         ("2026-03-28", "22:00", "06:00", 7),  # the short night
         ("2026-10-25", "01:00", "05:00", 5),
         ("2026-10-25", "02:15", "02:45", 1.5),  # from the first 02:15 to the second 02:45
@@ -127,7 +128,7 @@ def test_windows_on_days_when_the_clocks_change(day, begin, end, hours):
 
 
 def test_a_window_that_a_change_swallows_does_not_come():
-    """02:30 moves to 03:30, after the end at 03:00."""
+    """Nothing between 02:30 and 03:00 exists."""
     noon = at("2026-03-29T12:00:00+02:00")
     days = [day for day, _, _ in window("02:30", "03:00", zone=BERLIN).occasions(noon - 2 * 86400, noon)]
     assert days == [date(2026, 3, 28)]
