@@ -13,7 +13,7 @@ from weatherapp.forecasts.errors import QueryInvalid
 from weatherapp.forecasts.moments import HOUR, Moments
 from weatherapp.forecasts.variables import HOURLY, LONGEST_NAME, Variable, find_hourly, nearest, unknown_name
 
-LONGEST_DAY = 25  # hours: when clocks go back
+LONGEST_DAY = 26  # hours: when clocks go back, by two hours in Antarctica
 KNOWN_SHARE = 0.75  # of a past day's hours, for it to have values
 
 
@@ -33,17 +33,17 @@ class Days:
 
     @cached_property
     def rows(self) -> IntArray:
-        """(day, 25) which moment is the hour of a day; −1 beyond its last one."""
+        """(day, 26) which moment is the hour of a day; −1 beyond its last one."""
         edges = self.bounds // HOUR - self.moments.times[0] // HOUR
         rows = edges[:-1, None] + np.arange(LONGEST_DAY)
         return np.asarray(np.where(rows < edges[1:, None], rows, -1))
 
     def of(self, values: FloatArray) -> FloatArray:
-        """(place, day, 25) from (case,); NaN where nothing is known or the day has no such hour."""
+        """(place, day, 26) from (case,); NaN where nothing is known or the day has no such hour."""
         return np.where(self.rows >= 0, self.moments.by_place(values)[:, self.rows], np.nan)
 
     def enough(self, values: FloatArray) -> BoolArray:
-        """(place, day) whether enough of the hours, (place, day, 25), are known for the day to have a value.
+        """(place, day) whether enough of the hours, (place, day, 26), are known for the day to have a value.
 
         A day ahead needs all of them, today what there is, a past day three quarters.
         """

@@ -67,13 +67,21 @@ def test_the_dominant_direction_is_that_of_the_days_air():
     assert found["winddirection_10m_dominant"] == found["wind_direction_10m_dominant"]
 
 
-@pytest.mark.parametrize(("now", "hours"), [((2026, 11, 1, 12), 25), ((2026, 3, 8, 12), 23)])
-def test_a_day_of_a_change_of_clocks_counts_all_its_hours(now, hours):
+@pytest.mark.parametrize(
+    ("zone", "now", "hours"),
+    [
+        ("America/Chicago", (2026, 11, 1, 12), 25),
+        ("America/Chicago", (2026, 3, 8, 12), 23),
+        ("Antarctica/Troll", (2026, 10, 25, 12), 26),
+        ("Antarctica/Troll", (2026, 3, 29, 12), 22),
+    ],
+)
+def test_a_day_of_a_change_of_clocks_counts_all_its_hours(zone, now, hours):
     moment = datetime(*now, tzinfo=UTC)
     past = shifted_past(3, precipitation_type=[0, 1, 0, 0])
     outputs = make_outputs(3, wet=1.0)
     run = memory_run(past=past, outputs=outputs, init_time=moment)
-    found = daily(run, daily="precipitation_hours", forecast_days="1", now=moment, **CHICAGO_TIME)
+    found = daily(run, daily="precipitation_hours", forecast_days="1", now=moment, timezone=zone)
     assert found["precipitation_hours"] == [hours]
 
 
