@@ -14,6 +14,7 @@ from weatherapp.forecasts.moments import HOUR, Moments
 from weatherapp.forecasts.variables import HOURLY, LONGEST_NAME, Variable, find_hourly, nearest, unknown_name
 
 LONGEST_DAY = 26  # hours: when clocks go back, by two hours in Antarctica
+LOWEST_WET_CODE = 51
 KNOWN_SHARE = 0.75  # of a past day's hours, for it to have values
 
 
@@ -147,9 +148,16 @@ def _reduced(variable: Variable, how: str) -> DayVariable:
 
 
 def _code(days: Days) -> FloatArray:
-    """The most severe code of the day."""
-    codes = days.of(days.moments.hours.weather_code)
-    return reduce(codes, days.enough(codes), "max")
+    """The most severe code of the day.
+
+    Codes of what falls are the highest: on a wet day the sky of its dry hours need not be known.
+    """
+    codes, amounts = (
+        days.of(values) for values in (days.moments.hours.weather_code, days.moments.hours.precipitation)
+    )
+    worst = reduce(codes, np.isfinite(codes).any(axis=-1), "max")
+    enough = days.enough(codes) | (days.enough(amounts) & (worst >= LOWEST_WET_CODE))
+    return np.where(enough, worst, np.nan)
 
 
 def _wet_hours(days: Days) -> FloatArray:

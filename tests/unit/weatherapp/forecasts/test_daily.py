@@ -67,6 +67,17 @@ def test_the_dominant_direction_is_that_of_the_days_air():
     assert found["winddirection_10m_dominant"] == found["wind_direction_10m_dominant"]
 
 
+@pytest.mark.parametrize(("chance", "code", "amount"), [(1.0, 61, 0.6), (0.0, None, 0.0)])
+def test_a_wet_day_has_its_code_also_where_the_sky_of_dry_hours_was_not_reported(chance, code, amount):
+    past = shifted_past(3, precipitation_type=[1, 0, 0, 0], cloud_cover=np.nan, cloud_base=np.nan)
+    past["precipitation_type"][:, 10] = [1 - chance, chance, 0, 0]  # yesterday 05:00
+    past["precipitation"][:] = amount
+    names = "weather_code,precipitation_sum"
+    found = daily(memory_run(past=past), daily=names, past_days="1", forecast_days="0")
+    assert found["weather_code"] == [code]
+    assert found["precipitation_sum"] == [amount]
+
+
 @pytest.mark.parametrize(
     ("zone", "now", "hours"),
     [
