@@ -155,7 +155,7 @@ def _code(days: Days) -> FloatArray:
     codes, amounts = (
         days.of(values) for values in (days.moments.hours.weather_code, days.moments.hours.precipitation)
     )
-    worst = reduce(codes, np.isfinite(codes).any(axis=-1), "max")
+    worst = reduce(codes, np.asarray(np.isfinite(codes).any(axis=-1)), "max")
     enough = days.enough(codes) | (days.enough(amounts) & (worst >= LOWEST_WET_CODE))
     return np.where(enough, worst, np.nan)
 
