@@ -29,7 +29,7 @@ COLOURS = {"up": "success", "degraded": "warning", "down": "danger", "never": "i
 REPORTING_HOURS = 48
 REFUSED_DAYS = 7
 SILENT = timedelta(hours=3)
-REASON_LETTERS = 90
+REASON_LETTERS = 200
 
 
 def since(time: datetime | None) -> str:
@@ -183,9 +183,13 @@ class FeedStateAdmin(ReportedAdmin):
         return since(feed.last_report_time)
 
     @display(description="Why it is not up")
-    def why(self, feed: FeedState) -> str:
-        short = feed.reason[:REASON_LETTERS]
-        return short + ("…" if short != feed.reason else "") or "–"
+    def why(self, feed: FeedState) -> SafeString | str:
+        # One line that ends in dots: on a narrow screen a row of the list has no room for more.
+        return feed.reason and format_html(
+            '<span style="display: inline-block; max-width: 22rem; width: 45vw; overflow: hidden; '
+            'text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom" title="{0}">{0}</span>',
+            feed.reason[:REASON_LETTERS],
+        )
 
     @display(description="Why it is not up")
     def full_reason(self, feed: FeedState) -> SafeString:

@@ -47,7 +47,7 @@ class Station(models.Model):
         ordering = ("code",)
 
     def __str__(self) -> str:
-        return f"{self.code} {self.name}"
+        return self.code if self.name == self.code else f"{self.code} {self.name}"
 
 
 class Observation(models.Model):

@@ -108,6 +108,10 @@ class SourcedFeed(ABC):
         self.need_source()
         if is_address(self.options.source):
             return HttpSource(self.addresses(now))
+        if "://" in self.options.source:
+            raise FeedUnreadable(
+                f"{self.options.source!r} is not a source. Name a folder, a file or an http(s) address."
+            )
         return FolderSource(Path(self.options.source), self.accepts)
 
     def addresses(self, _now: datetime) -> tuple[str, ...]:

@@ -1,8 +1,11 @@
 """Documents over HTTP: conditional, patient for a while, never for ever."""
 
+import json
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,11 +30,15 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0  # of silence
 TOTAL_SECONDS = 90.0  # per document, retries and waits included: a server that drips is cut off too
 ATTEMPTS = 4
+GRACE_SECONDS = 1.0  # for an answer that is being given up on its own
 BACKOFF_SECONDS = 1.0
 REDIRECTS = 3
 CHUNK = 64 * 1024
+SAID_BYTES = 4096  # of an error's body
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth asking again
 USER_AGENT = "Skyfold feed reader"
+
+Answer = tuple[Document | None, Mapping[str, Any]]
 
 
 class _Passing(Exception):
@@ -69,13 +76,14 @@ class HttpSource:
             session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
             return gather(self.urls, lambda url: self._get(session, url, validators.get(url, {})))
 
-    def _get(
-        self, session: requests.Session, url: str, known: Mapping[str, Any]
-    ) -> tuple[Document | None, Mapping[str, Any]]:
+    def _get(self, session: requests.Session, url: str, known: Mapping[str, Any]) -> Answer:
         deadline = self.clock() + self.patience.total
         for attempt in range(1, self.patience.attempts + 1):
             try:
-                return self._ask(session, url, known, deadline)
+                return _within(
+                    max(deadline - self.clock(), 0.0) + GRACE_SECONDS,
+                    lambda: self._ask(session, url, known, deadline),
+                )
             except _Passing as passing:
                 pause = max(passing.after, self._backoff(attempt))
                 late = self.clock() + pause >= deadline
@@ -91,13 +99,12 @@ class HttpSource:
     def _gave_up(self, url: str, passing: _Passing, attempts: int, *, late: bool) -> str:
         if late and passing.after:
             return (
-                f"{url}: {passing}; it asks to come back in {passing.after:.0f} s. The next pass tries again."
+                f"{_shown(url)}: {passing}; it asks to come back in {passing.after:.0f} s. "
+                "The next pass tries again."
             )
-        return f"{url}: {passing} ({attempts} attempts). The next pass tries again."
+        return f"{_shown(url)}: {passing} ({attempts} attempts). The next pass tries again."
 
-    def _ask(
-        self, session: requests.Session, url: str, known: Mapping[str, Any], deadline: float
-    ) -> tuple[Document | None, Mapping[str, Any]]:
+    def _ask(self, session: requests.Session, url: str, known: Mapping[str, Any], deadline: float) -> Answer:
         left = max(deadline - self.clock(), 0.1)
         timeout = (min(self.patience.connect, left), min(self.patience.read, left))
         try:
@@ -133,6 +140,27 @@ class HttpSource:
         return b"".join(parts)
 
 
+def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
+    """What asking gives, or _Passing where that takes too long.
+
+    Looking up a name, and a header that drips, know no limit in all. A thread that still waits for one ends
+    with its connection, and does not keep the process.
+    """
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="feed document").start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError as error:
+        raise _Passing("no whole answer in time") from error
+
+
 def _decoded(url: str, encoding: str, content: bytes) -> bytes:
     """Undo the encoding for transfer, but one gzip, which `unpacked` undoes: it sees what is cut off.
 
@@ -160,10 +188,28 @@ def _check(url: str, answer: requests.Response) -> None:
     if answer.status_code in PASSING:
         raise _Passing(f"answered {answer.status_code} {answer.reason}", _retry_after(answer))
     if answer.status_code != requests.codes.ok:
-        raise FeedUnreadable(f"{url} answered {answer.status_code} {answer.reason}; 200 or 304 is due.")
+        raise FeedUnreadable(
+            f"{_shown(url)} answered {answer.status_code} {answer.reason}{_said(answer)}; 200 or 304 is due."
+        )
     kind = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
     if kind in {"text/html", "application/xhtml+xml"}:
-        raise FeedUnreadable(f"{url} gave a page ({kind}) instead of data. Check the address.")
+        raise FeedUnreadable(f"{_shown(url)} gave a page ({kind}) instead of data. Check the address.")
+
+
+def _shown(url: str) -> str:
+    """The address without its query, which may hold a key and is long."""
+    return url.split("?", 1)[0]
+
+
+def _said(answer: requests.Response) -> str:
+    """The reason that an API gives beside its status, in JSON; empty where there is none."""
+    try:
+        start = answer.raw.read1(SAID_BYTES, decode_content=True)
+        body = json.loads(start)
+    except (ValueError, HTTPError, OSError):
+        return ""
+    reason = body.get("reason") if isinstance(body, dict) else None
+    return f" ({reason[:200]})" if isinstance(reason, str) else ""
 
 
 def _retry_after(answer: requests.Response) -> float:

@@ -67,7 +67,7 @@ class MetarFeed(SourcedFeed):
         """As `Feed.parse`; a report that cannot be read is a rejection."""
         since = self.options.since
         oldest = since or raw.now - timedelta(hours=self.options.max_age_hours)
-        reader = _Reader(raw.stations, raw.now, oldest)
+        reader = _Reader(raw.stations, raw.now, oldest, back=since is not None)
         unreadable = []
         for document in raw.documents:
             try:
@@ -84,8 +84,8 @@ class MetarFeed(SourcedFeed):
 class _Reader:
     """Reports that were read so far; every one is a row, a rejection, or counted with a reason."""
 
-    def __init__(self, stations: Positions, now: datetime, oldest: datetime) -> None:
-        self.stations, self.now, self.oldest = stations, now, oldest
+    def __init__(self, stations: Positions, now: datetime, oldest: datetime, *, back: bool) -> None:
+        self.stations, self.now, self.oldest, self.back = stations, now, oldest, back
         self.rows: list[tuple[tuple[bool, float], Rows]] = []
         self.rejected: list[RejectedReport] = []
         self.passed_over: Counter[str] = Counter()
@@ -153,7 +153,8 @@ class _Reader:
         time = raw.observed
         if head["day"] is None:
             return time, "" if time else "no time"
-        written = written_time(head, raw.observed or raw.date or self.now)
+        near = raw.observed or raw.date
+        written = written_time(head, near or self.now, latest=self._latest(near))
         if written is None:
             return None, "a time that does not exist"
         if time is not None and abs((time - written).total_seconds()) > DISAGREE_SECONDS:
@@ -164,11 +165,22 @@ class _Reader:
             return written, "too old"
         return written, ""
 
+    def _latest(self, near: datetime | None) -> datetime | None:
+        """Who reads back to a day means the past: day 30 is then of the month before, not a week ahead."""
+        if not self.back or near is not None:
+            return None
+        return self.now + timedelta(seconds=SECONDS_AHEAD)
 
-def written_time(head: re.Match[str], near: datetime) -> datetime | None:
+
+def written_time(head: re.Match[str], near: datetime, *, latest: datetime | None = None) -> datetime | None:
     """The time with the written day, hour and minute that is nearest to another time.
 
     A report names no month: on the first of a month, day 31 is of the month before.
+
+    Args:
+        head: of the report.
+        near: when the report was about to be made.
+        latest: later times do not count, where there is an earlier one.
     """
     month = near.year * 12 + near.month - 1
     found = []
@@ -182,7 +194,8 @@ def written_time(head: re.Match[str], near: datetime) -> datetime | None:
             )
         except ValueError:
             continue
-    return min(found, key=lambda time: abs(time - near), default=None)
+    past = [time for time in found if latest is None or time <= latest]
+    return min(past or found, key=lambda time: abs(time - near), default=None)
 
 
 def nearest_hour(time: datetime) -> int:

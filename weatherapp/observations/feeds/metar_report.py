@@ -164,7 +164,8 @@ def _pressure(parts: _Parts, elevation: float, temperature: float, dew_point: fl
     if math.isnan(setting) or math.isnan(temperature):
         return NAN
     station = station_pressure(setting, elevation)
-    return float(mean_sea_level_pressure(station, temperature, dew_point, elevation))
+    # A setting is whole hectopascals or hundredths of an inch: more decimals would claim too much.
+    return round(float(mean_sea_level_pressure(station, temperature, dew_point, elevation)), 1)
 
 
 def station_pressure(altimeter: float, elevation: float) -> float:

@@ -40,7 +40,7 @@ LISTS = ("stations.json", "stations.json.gz", "lite.json", "lite.json.gz", "full
 KMH = 1 / 3.6
 # Marks of sources that are models: MOSMIX of DWD, MET Norway's forecast, any other that says so.
 MODELS = ("mosmix", "forecast", "model")
-UNKNOWN_STATION = "the station is not in the list of stations, or has no position there"
+UNKNOWN_STATION = "the station is not in the list, or has no position there"
 MODELLED = "values that a model made"
 # Meteostat's condition codes. 24 is hail, 25 and 26 are thunderstorms; 27, a storm, names nothing that falls.
 CONDITIONS = {

@@ -64,9 +64,9 @@ class OpenMeteoFeed(SourcedFeed):
                 "Feed open_meteo has no places. Set FEED_OPEN_METEO_PLACES, or give --place "
                 "CODE,latitude,longitude,elevation."
             )
-        return tuple(
-            f"{self.options.source}?{urlencode(self._query(group))}" for group in _groups(self.options.places)
-        )
+        # The address may have a query of its own, such as a key.
+        address = self.options.source + ("&" if "?" in self.options.source else "?")
+        return tuple(address + urlencode(self._query(group)) for group in _groups(self.options.places))
 
     def _query(self, places: Sequence[StationReport]) -> dict[str, str]:
         names = list(UNITS) + [

@@ -198,3 +198,16 @@ def test_who_may_only_look_cannot_ask_a_feed(client, django_user_model, feed):
     assert page(client, "feedstate", "change", feed.pk).status_code == 200
     url = reverse("admin:observations_feedstate_ingest_now", args=[feed.pk])
     assert client.post(url, {"_form_submitted": "on"}).status_code == 403
+
+
+def test_a_station_named_like_its_code_is_said_once(station):
+    assert str(station) == "LFLL Lyon"
+    assert str(Station(code="EHAM", name="EHAM")) == "EHAM"
+
+
+def test_a_long_reason_stays_on_one_line_and_is_whole_when_pointed_at(admin_client, feed):
+    feed.reason = "the source <down> " + "says much " * 10
+    feed.save()
+    content = page(admin_client, "feedstate", "changelist").content.decode()
+    assert "the source &lt;down&gt;" in content
+    assert f'title="{feed.reason.replace("<", "&lt;").replace(">", "&gt;")}"' in content

@@ -105,6 +105,38 @@ def test_a_server_that_drips_is_given_up_though_it_is_never_silent(web):
     done.set()
 
 
+def test_a_server_that_drips_its_header_is_given_up(web, monkeypatch):
+    monkeypatch.setattr("weatherapp.observations.feeds.http.GRACE_SECONDS", 0.2)
+    done = threading.Event()
+
+    def drip(handler):
+        while not done.wait(0.02):
+            try:
+                handler.wfile.write(b"H")
+            except OSError:
+                return
+
+    url = web.lines_up("/a", drip)
+    with pytest.raises(FeedUnreadable, match="no whole answer in time"):
+        read(url, patience=Patience(connect=0.5, read=0.3, total=0.3, backoff=0.0, attempts=2))
+    done.set()
+
+
+def test_an_error_says_what_the_api_said_and_no_key(web):
+    body = b'{"error": true, "reason": "Cannot initialize Models from foo."}'
+    url = web.lines_up("/a", (400, {"Content-Type": "application/json"}, body))
+    with pytest.raises(FeedUnreadable, match=r"answered 400 .* \(Cannot initialize Models") as refused:
+        read(url + "?apikey=secret")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("body", [b"", b"oops", b"[1]", b'{"reason": 5}'])
+def test_an_error_without_a_reason_names_its_status(web, body):
+    url = web.lines_up("/a", (400, {}, body))
+    with pytest.raises(FeedUnreadable, match="answered 400 Bad Request; 200 or 304 is due"):
+        read(url)
+
+
 def test_a_body_that_ends_early_is_asked_for_again(web):
     url = web.lines_up("/a", (200, {"Content-Length": "1000"}, b"half"), OK)
     reading, _ = read(url)

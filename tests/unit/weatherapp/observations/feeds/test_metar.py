@@ -86,6 +86,15 @@ def test_day_31_read_on_the_first_is_of_the_month_before():
     assert not batch.rejected
 
 
+def test_reading_back_means_the_last_such_day_and_not_one_to_come():
+    now = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+    text = "KALO 302354Z 18016KT 10SM CLR 18/16 A2995=\n"
+    assert checks(parse(text, now=now)) == ["a time in the future"]
+    back = FeedOptions(since=datetime(2026, 10, 1, tzinfo=UTC))
+    batch = parse(text, now=now, options=back)
+    assert row(batch, "KALO")["hour"] == datetime(2026, 10, 31, tzinfo=UTC).timestamp() // 3600
+
+
 def test_bad_characters_and_control_characters_cost_nothing():
     batch = bulletin("badchars.txt", datetime(2026, 7, 3, 21, 10, tzinfo=UTC))
     assert {station.code for station in batch.stations} == {"HKJK", "HRYR", "HUEN"}

@@ -204,6 +204,13 @@ def test_many_places_are_asked_for_in_few_requests(web):
     assert "models=icon_eu" in web.asked[0][0]
 
 
+def test_an_address_may_have_a_query_of_its_own(web):
+    url = web.lines_up("/v1/forecast", (200, {}, (REPLIES / "previous_runs.json").read_bytes()))
+    places = (read_place("twente,52.28,6.87,35"),)
+    OpenMeteoFeed(FeedOptions(source=url + "?apikey=k", places=places)).fetch(now=NOW)
+    assert web.asked[0][0].startswith("/v1/forecast?apikey=k&latitude=52.2800&")
+
+
 def test_an_answer_for_another_number_of_places_is_refused(web):
     item = json.loads((REPLIES / "previous_runs.json").read_text())
     url = web.lines_up("/v1/forecast", (200, {}, json.dumps([item, item]).encode()))

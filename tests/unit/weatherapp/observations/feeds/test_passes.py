@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from weatherapp.observations import feed_state, passes, tasks
 from weatherapp.observations.errors import FeedBusy, FeedUnknown, FeedUnreadable
+from weatherapp.observations.management.commands.ingest import Command
 from weatherapp.observations.models import FeedState, Guidance, Observation, Rejection, Station
 from weatherapp.observations.passes import Wishes, run_pass
 
@@ -180,6 +181,26 @@ def test_wishes_that_a_feed_cannot_fulfil_change_no_state():
     with pytest.raises(FeedUnknown, match="metar"):
         run_pass(name="rumours")
     assert not FeedState.objects.exists()
+
+
+def test_an_address_that_is_neither_a_folder_nor_http_is_told():
+    with pytest.raises(FeedUnreadable, match=r"'ftp://a/b' is not a source.*http\(s\) address"):
+        run_pass(name="metar", wishes=Wishes(source="ftp://a/b"))
+
+
+@pytest.mark.parametrize(("since", "said"), [("2999-01-01", "still to come"), ("yesterday", "is no time")])
+def test_a_wrong_since_is_told_before_anything_is_read(since, said):
+    with pytest.raises(CommandError, match=said):
+        call_command("ingest", "metar", f"--since={since}")
+    assert not FeedState.objects.exists()
+
+
+def test_the_help_teaches_with_examples(capsys):
+    with pytest.raises(SystemExit):
+        Command().create_parser("manage.py", "ingest").parse_args(["--help"])
+    said = capsys.readouterr().out
+    assert "  manage.py ingest metar --source bulletins/ --stations stations.csv\n" in said
+    assert "It ends with 2" in said
 
 
 def test_a_task_logs_a_feed_that_is_down_and_goes_on(caplog):
