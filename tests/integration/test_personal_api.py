@@ -267,6 +267,30 @@ def test_own_reports_change_the_own_forecast_and_say_by_how_much(phone, home, ru
     assert learned["now"] == pytest.approx(series["correction"][0], abs=0.11)
 
 
+def test_reasons_are_told_in_the_language_of_the_device(phone, home, run):
+    phone.make("/places", {"latitude": 0, "longitude": 0})
+    phone.make("/observations", measured(home, value=22.5))
+    phone.ask("patch", body={"language": None})
+    reply = phone.ask("get", "/forecast", **{"accept-language": "zh-CN"})
+    near, away = reply.json()["places"]
+    assert reply["Content-Language"] == "zh"
+    assert near["corrections"][0]["why"].startswith("您在此处的 1 次报告")
+    assert near["corrections"][0]["why"].endswith("因此未作修正。")
+    assert near["feels_like"]["why"] == "普通人的体感指数（UTCI），按天空状况计入日照。"
+    assert away["unavailable"].endswith("暂无数据：150 公里内没有可用的预报站。")
+    BiasFilter.objects.all().delete()
+    teach(Place.objects.get(label="Balcony"), warmer=2.5)
+    for number, english in ((1, "your one vote says"), (2, "your 2 votes say")):
+        vote = {"place": home["id"], "time": EARLIER, "vote": 1, "id": f"v-{number}"}
+        phone.make("/votes", vote)
+        mine = phone.ask("get", "/forecast").json()["places"][0]
+        assert english in mine["feels_like"]["why"]
+    phone.ask("patch", body={"language": "zh"})
+    mine = phone.ask("get", "/forecast").json()["places"][0]
+    assert mine["feels_like"]["why"].endswith("已按您的 2 次投票调整为您的感受。")
+    assert mine["corrections"][0]["why"].startswith("修正来自您在此处的 337 次报告")
+
+
 def test_units_are_those_of_the_profile(phone, home, run):
     celsius = phone.ask("get", "/forecast").json()["places"][0]["hourly"]
     phone.ask(

@@ -18,7 +18,7 @@ def briefing_body(device: Device, places: Sequence[Place], *, language: str, now
         NoCurrentRun: there is no run.
     """
     run, stored = weather.current()
-    found = forecast.place_weathers(device, places, stored, now)
+    found = forecast.place_weathers(device, places, stored, language, now)
     return {
         "run": run.folder,
         "replay": run.replay,

@@ -15,7 +15,7 @@ from weatherapp.core.personal import activities, bias, rules
 from weatherapp.core.personal.hours import HOUR, PersonalHours
 from weatherapp.core.personal.localtime import zone_info
 from weatherapp.forecasts.store import StoredRun
-from weatherapp.personal import selectors, shapes, weather
+from weatherapp.personal import reasons, selectors, shapes, weather
 from weatherapp.personal.models import DAYS, Commute, Device, Place
 from weatherapp.personal.variables import unit_of
 from weatherapp.personal.weather import Learned, PlaceWeather
@@ -57,13 +57,16 @@ SERIES: Mapping[str, Series] = MappingProxyType(
 )
 
 
-def forecast_body(device: Device, places: Iterable[Place], *, days: int, now: datetime) -> Body:
+def forecast_body(
+    device: Device, places: Iterable[Place], *, days: int, language: str, now: datetime
+) -> Body:
     """Everything applied, for some of a device's places.
 
     Args:
         device: whose.
         places: of it.
         days: local days from today on, 1 to 3; the model's horizon may end sooner.
+        language: en or zh, of the reasons.
         now: aware.
 
     Raises:
@@ -71,14 +74,14 @@ def forecast_body(device: Device, places: Iterable[Place], *, days: int, now: da
     """
     run, stored = weather.current()
     until = _midnight(device, now, days)
-    found = place_weathers(device, places, stored, now)
+    found = place_weathers(device, places, stored, language, now)
     return {
         "run": run.folder,
         "init_time": f"{run.init_time:%Y-%m-%dT%H:%MZ}",
         "release": run.release.version,
         "replay": run.replay,
         "time_zone": device.time_zone,
-        "places": [_place(device, place, found[place.pk], until, now) for place in places],
+        "places": [_place(device, place, found[place.pk], until, language, now) for place in places],
         "commutes": [
             _commute(device, commute, found, until, now)
             for commute in device.commutes.select_related("origin", "destination")
@@ -88,7 +91,7 @@ def forecast_body(device: Device, places: Iterable[Place], *, days: int, now: da
 
 
 def place_weathers(
-    device: Device, places: Iterable[Place], stored: StoredRun, now: datetime
+    device: Device, places: Iterable[Place], stored: StoredRun, language: str, now: datetime
 ) -> dict[Any, PlaceWeather | str]:
     """The weather of places by key; a sentence where there is none."""
     states, person = selectors.states_by_place(device), weather.comfort_of(device)
@@ -98,8 +101,8 @@ def place_weathers(
             found[place.pk] = weather.place_weather(
                 stored, place, states=states.get(place.pk, ()), person=person, now=now
             )
-        except NothingNear as error:
-            found[place.pk] = str(error)
+        except NothingNear:
+            found[place.pk] = reasons.unavailable(language, place)
     return found
 
 
@@ -117,7 +120,9 @@ def _midnight(device: Device, now: datetime, days: int) -> int:
     return int((local + timedelta(days=days)).timestamp())
 
 
-def _place(device: Device, place: Place, found: PlaceWeather | str, until: int, now: datetime) -> Body:
+def _place(
+    device: Device, place: Place, found: PlaceWeather | str, until: int, language: str, now: datetime
+) -> Body:
     body: Body = {"place": shapes.place_body(place)}
     if isinstance(found, str):
         return {**body, "unavailable": found}
@@ -125,8 +130,10 @@ def _place(device: Device, place: Place, found: PlaceWeather | str, until: int, 
     hours = found.personal.between(0, until)
     body["elevation"] = None if np.isnan(found.elevation) else round(found.elevation, 1)
     body["headline"] = _headline(device, found)
-    body["corrections"] = [_correction(device, name, one, now) for name, one in found.learned.items()]
-    body["feels_like"] = _feels_like(device, found)
+    body["corrections"] = [
+        _correction(device, name, one, language, now) for name, one in found.learned.items()
+    ]
+    body["feels_like"] = _feels_like(device, found, language)
     body["hourly"] = {
         "time": labels(device, hours),
         **{name: _series(device, name, found, shown) for name in SERIES},
@@ -165,27 +172,23 @@ def _headline(device: Device, found: PlaceWeather) -> Body | None:
     return {"variable": device.headline, "unit": unit.label, "value": written(value, unit)[0]}
 
 
-def _correction(device: Device, variable: str, one: Learned, now: datetime) -> Body:
+def _correction(device: Device, variable: str, one: Learned, language: str, now: datetime) -> Body:
     """What was learned about a variable, and since when nothing was reported."""
     model = bias.MODELS[variable]
     hours = max(0.0, now.timestamp() - (one.state.updated or 0)) / HOUR
     first = float(one.amounts[0]) if len(one.amounts) else (1.0 if model.ratio else 0.0)
     unit = units.Unit("×", 2) if model.ratio else _difference(unit_of(device, variable))
-    reports = "report" if one.state.reports == 1 else "reports"
-    learned = f"{one.state.reports} {reports} of your own here, the last {hours:.0f} h ago"
-    nothing = bool(np.all(one.amounts == (1.0 if model.ratio else 0.0)))
+    changes = bool(np.any(one.amounts != (1.0 if model.ratio else 0.0)))
     return {
         "variable": variable,
         "unit": unit.label,
         "now": written(np.array([first]), unit)[0],
         "reports": one.state.reports,
-        "why": f"{learned}: not enough yet to be sure that this place differs, so nothing is changed."
-        if nothing
-        else f"Learned from {learned}; it fades with lead and age.",
+        "why": reasons.correction(language, reports=one.state.reports, hours=hours, changes=changes),
     }
 
 
-def _feels_like(device: Device, found: PlaceWeather) -> Body:
+def _feels_like(device: Device, found: PlaceWeather, language: str) -> Body:
     """How much the person's own votes change, and how sure that is."""
     votes = weather.comfort_of(device).votes
     unit = _difference(unit_of(device, "feels_like"))
@@ -194,9 +197,7 @@ def _feels_like(device: Device, found: PlaceWeather) -> Body:
         "votes": votes,
         "spread": written(sure, unit)[0] if len(sure) else None,
         "unit": unit.label,
-        "why": "The index of an average person (UTCI), in sun or shade as the sky has it."
-        if not votes
-        else f"The same index, moved to where your {votes} votes say that you feel the same.",
+        "why": reasons.feels_like(language, votes=votes),
     }
 
 

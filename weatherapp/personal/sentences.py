@@ -1,5 +1,6 @@
 """Sentences of feed entries, made when they are read, so that they follow the profile."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -35,6 +36,7 @@ NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
+FALLING = frozenset({"precipitation", "rain", "snowfall", "freezing_rain"})
 COMPARISONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {ENGLISH: {"above": "above", "below": "at most"}, CHINESE: {"above": "高于", "below": "不高于"}}
 )
@@ -80,6 +82,12 @@ def sentence(entry: FeedEntry, device: Device, language: str) -> str:
     compared = COMPARISONS[language][finding["comparison"]]
     chance = round(100 * entry.probability)
     day = WEEKDAYS[language][local.weekday()]
+    if finding["comparison"] == "above" and finding["threshold"] == 0 and variable in FALLING:
+        # Nobody says "above nothing", nor as what it is measured.
+        name = re.split(r" \(|（", name)[0]
+        if language == CHINESE:
+            return f"{place}：{day}{local:%H:%M}前后出现{name}的概率为{chance}%。"
+        return f"{place}: {name} around {local:%H:%M} on {day}, probability {chance} %."
     if language == CHINESE:
         return f"{place}：{day}{local:%H:%M}前后，{name}{compared}{limit}的概率为{chance}%。"
     return f"{place}: {name} {compared} {limit} around {local:%H:%M} on {day}, probability {chance} %."

@@ -131,10 +131,12 @@ class PersonalForecast(PersonalView):
         """
         device, asked = device_of(request), query_of(request, "place", "days")
         days = whole(asked, "days", least=1, most=forecast.MOST_DAYS, default=forecast.DEFAULT_DAYS)
+        language = sentences.language_of(device, request.headers.get("Accept-Language", ""))
         places = _places(device, asked.get("place"))
-        return conditional(
-            request, forecast.forecast_body(device, places, days=days, now=timezone.now()), str(device.pk)
-        )
+        body = forecast.forecast_body(device, places, days=days, language=language, now=timezone.now())
+        response = conditional(request, body, str(device.pk))
+        response["Content-Language"] = language
+        return response
 
 
 class Briefing(PersonalView):

@@ -17,6 +17,8 @@ from weatherapp.forecasts.query import Place as Point
 from weatherapp.forecasts.store import StoredRun
 from weatherapp.personal.errors import NoForecastThere
 from weatherapp.personal.models import Device, Place
+from weatherapp.personal.reasons import unavailable
+from weatherapp.personal.sentences import ENGLISH
 
 # What a report or vote may need of a moment: the name in PersonalHours.
 MOMENT = ("temperature", "dew_point", "pressure_msl", "wind_speed", "cloud_cover")
@@ -140,7 +142,7 @@ def public_at(place: Place, time: datetime) -> dict[str, float]:
     try:
         hours, times, elevation = _hours(stored, place)
     except NothingNear as error:
-        raise NoForecastThere(f"place: {_too_far(place)}") from error
+        raise NoForecastThere(f"place: {unavailable(ENGLISH, place)}") from error
     stamp = time.timestamp()
     # Just after the first run of all, the hour after it speaks for the moments before.
     if not times[0] - HOUR <= stamp <= times[-1]:
@@ -160,7 +162,7 @@ def _hours(stored: StoredRun, place: Place) -> tuple[Hours, IntArray, float]:
     try:
         blend = replies.place_blend(stored, point)
     except NothingNear as error:
-        raise NothingNear(_too_far(place)) from error
+        raise NothingNear(unavailable(ENGLISH, place)) from error
     hours = replies.place_hours(stored, blend)
     first = int(stored.init_time.timestamp()) + HOUR
     times = first + HOUR * np.arange(len(hours.temperature))
@@ -171,8 +173,3 @@ def _learned(state: bias.BiasState, times: IntArray, now: datetime) -> Learned:
     stamp = now.timestamp()
     age = max(0.0, stamp - (state.updated or stamp)) / HOUR
     return Learned(state, bias.correction(state, lead_hours=(times - stamp) / HOUR, age_hours=age))
-
-
-def _too_far(place: Place) -> str:
-    # Without the coordinates: this sentence may stand in a log.
-    return f"No data is available for place {place.pk}: no station with a forecast is within 150 km."

@@ -210,6 +210,19 @@ def test_sentences_follow_the_profile(device, rule, home):
 
 
 @pytest.mark.parametrize(
+    ("variable", "english", "chinese"),
+    [
+        ("rain", "Rain around 13:25", "周六13:25前后出现降雨的概率"),
+        ("snowfall", "Snowfall around 13:25", "周六13:25前后出现降雪的概率"),
+    ],
+)
+def test_nobody_says_above_nothing(device, rule, home, variable, english, chinese):
+    made = entry(device, rule, home, variable=variable, threshold=0.0)
+    assert sentences.sentence(made, device, "en") == f"Balcony: {english} on Saturday, probability 70 %."
+    assert sentences.sentence(made, device, "zh") == f"Balcony：{chinese}为70%。"
+
+
+@pytest.mark.parametrize(
     ("accept", "language"),
     [
         ("", "en"),
