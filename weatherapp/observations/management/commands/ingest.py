@@ -47,7 +47,8 @@ class Command(BaseCommand):
             default="",
             metavar="WHERE",
             help="list of stations, a file or an address: for metar a CSV with the columns code, name, "
-            "latitude, longitude, elevation; for isd_lite isd-history.csv; for meteostat full.json or lite.json",
+            "latitude, longitude, elevation; for isd_lite isd-history.csv; for meteostat full.json or "
+            "lite.json",
         )
         parser.add_argument(
             "--place",
