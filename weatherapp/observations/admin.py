@@ -184,9 +184,11 @@ class FeedStateAdmin(ReportedAdmin):
 
     @display(description="Why it is not up")
     def why(self, feed: FeedState) -> SafeString | str:
+        if not feed.reason:
+            return "–"
         # One line that ends in dots: on a narrow screen a row of the list has no room for more.
-        return feed.reason and format_html(
-            '<span style="display: inline-block; max-width: 22rem; width: 45vw; overflow: hidden; '
+        return format_html(
+            '<span style="display: inline-block; max-width: 14rem; width: 45vw; overflow: hidden; '
             'text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom" title="{0}">{0}</span>',
             feed.reason[:REASON_LETTERS],
         )
