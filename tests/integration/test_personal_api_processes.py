@@ -172,6 +172,8 @@ def bytes_of(file):
         ("near (41.9, -87.65): why? nobody knows", "near ([place]): why? nobody knows"),
         ("Bearer skyfold_0123456789ab_abcDEF-_1", "Bearer [token]"),
         ("skill 0.31 0.42, 12 stations", "skill 0.31 0.42, 12 stations"),
+        ("Invalid request from ip=127.0.0.1: no HTTP", "Invalid request from ip=[address]: no HTTP"),
+        ("Invalid request from ip=2001:db8::1: no HTTP", "Invalid request from ip=[address]: no HTTP"),
     ],
 )
 def test_queries_places_and_tokens_are_taken_out_of_a_line(line, clean):

@@ -6,11 +6,13 @@ import re
 # A query string, wherever it stands: after a question mark that follows a path.
 QUERY = re.compile(r"(?<=\S)\?[^\s'\"]+")
 PAIR = re.compile(r"-?\d{1,3}\.\d+, ?-?\d{1,3}\.\d+")
+# How gunicorn begins what it says about a request that it cannot read.
+CALLER = re.compile(r"\bip=[0-9A-Fa-f.:]+(?=:)")
 TOKEN = re.compile(r"skyfold_[0-9a-f]{12}_[A-Za-z0-9_-]+")
 
 
 class WithoutPlaces(logging.Filter):
-    """Takes query strings, pairs of coordinates and tokens out of records and their tracebacks."""
+    """Takes query strings, coordinates, tokens and addresses out of records and their tracebacks."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record; it is always logged."""
@@ -22,5 +24,6 @@ class WithoutPlaces(logging.Filter):
 
 
 def scrub(text: str) -> str:
-    """A text without query strings, pairs of coordinates and tokens."""
-    return TOKEN.sub("[token]", PAIR.sub("[place]", QUERY.sub("?[query]", text)))
+    """A text without query strings, pairs of coordinates, tokens and callers' addresses."""
+    text = CALLER.sub("ip=[address]", QUERY.sub("?[query]", text))
+    return TOKEN.sub("[token]", PAIR.sub("[place]", text))
