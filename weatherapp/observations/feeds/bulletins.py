@@ -26,6 +26,8 @@ BEGINS = re.compile(r"(?:(?:METAR|SPECI|TAF) +)?(?:COR +|AMD +)?[A-Z][A-Z0-9]{3}
 # CCA, CCB, … correct and AAA, … amend; RRA, … and RTD only say that a report is late.
 CORRECTING = re.compile(r"CC[A-Z]|AA[A-Z]|COR")
 CACHE_COLUMNS = ("raw_text", "station_id", "observation_time", "latitude", "longitude", "elevation_m")
+# Among other columns, wherever it stands and quoted or not.
+CACHE_HEADER = re.compile(r'(?:,"?raw_text\b|\braw_text"?,)')
 CUT_OFF = "cut off before its end"
 
 
@@ -59,7 +61,7 @@ def split_document(document: Document) -> Iterator[RawReport]:
         FeedUnreadable: a cache file without the columns that are needed.
     """
     text = document.content.decode("latin-1").removeprefix("\xef\xbb\xbf")
-    if "raw_text," in text[:4096]:
+    if CACHE_HEADER.search(text[:4096]):
         return _cache_rows(document, text)
     return _bulletins(text, whole=document.whole)
 
@@ -161,7 +163,7 @@ def _date(found: re.Match[str]) -> datetime | None:
 
 def _cache_rows(document: Document, text: str) -> Iterator[RawReport]:
     lines = [_plain(line) for line in text.replace("\r\n", "\n").split("\n")]
-    start = next(index for index, line in enumerate(lines) if "raw_text," in line)
+    start = next(index for index, line in enumerate(lines) if CACHE_HEADER.search(line))
     header = next(csv.reader([lines[start]]))
     absent = [name for name in CACHE_COLUMNS if name not in header]
     if absent:

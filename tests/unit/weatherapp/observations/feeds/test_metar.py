@@ -95,6 +95,20 @@ def test_reading_back_means_the_last_such_day_and_not_one_to_come():
     assert row(batch, "KALO")["hour"] == datetime(2026, 10, 31, tzinfo=UTC).timestamp() // 3600
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "station_id,observation_time,latitude,longitude,elevation_m,raw_text",
+        '"station_id","observation_time","latitude","longitude","elevation_m","raw_text"',
+    ],
+)
+def test_a_cache_file_has_its_columns_in_any_order_quoted_or_not(header):
+    line = "KALO,2026-07-04T17:54:00Z,42.5,-92.4,264,KALO 041754Z 18016KT 10SM CLR 18/16 A2995"
+    batch = parse(f"{header}\n{line}\n", stations={})
+    assert row(batch, "KALO")["temperature"] == 18
+    assert not batch.rejected
+
+
 def test_bad_characters_and_control_characters_cost_nothing():
     batch = bulletin("badchars.txt", datetime(2026, 7, 3, 21, 10, tzinfo=UTC))
     assert {station.code for station in batch.stations} == {"HKJK", "HRYR", "HUEN"}
