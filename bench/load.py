@@ -57,15 +57,17 @@ def open_loop(
 ) -> list[float]:
     """Milliseconds from when each request was due until its answer was there, sorted.
 
-    Requests are due at even steps whether or not earlier ones were answered; one that has to wait for a free
-    connection waits on the server's account, so that a server that stalls cannot slow its judge down.
+    Requests are due at even steps whether or not earlier ones were answered; one that has to wait for its
+    turn waits on the server's account, so that a server that stalls cannot slow its judge down. Each has a
+    connection of its own, as those of a proxy in front have: kept ones stay with the worker that took them,
+    and one worker may have taken nearly all.
 
     Args:
         address: host:port.
         paths: asked for in turn.
         rate: requests per second.
         seconds: how long.
-        connections: kept open.
+        connections: at a time, at most.
 
     Raises:
         NothingToMeasure: an answer was not 200.
@@ -89,18 +91,17 @@ async def _paced(
 
     async def client() -> None:
         host, port = address.split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        try:
-            for number in numbers:
-                due = begin + number / rate
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        for number in numbers:
+            due = begin + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
                 path = paths[number % len(paths)]
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
                 await _read_answer(reader)
-                took.append((time.perf_counter() - due) * 1000)
-        finally:
-            writer.close()
-            await writer.wait_closed()
+            finally:
+                writer.close()
+            took.append((time.perf_counter() - due) * 1000)
 
     await asyncio.gather(*(client() for _ in range(connections)))
     return sorted(took)
