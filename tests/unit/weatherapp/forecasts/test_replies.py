@@ -30,7 +30,7 @@ def test_keys_come_in_the_grammars_order():
     ]
     assert list(bodies[1]) == [
         "latitude", "longitude", "generationtime_ms", "utc_offset_seconds", "timezone",
-        "timezone_abbreviation", "elevation", "replay", "location_id", *sections,
+        "timezone_abbreviation", "elevation", "location_id", *sections, "replay",
     ]  # fmt: skip
     assert "location_id" not in bodies[0]
     assert list(bodies[0]["hourly"]) == list(bodies[0]["hourly_units"]) == ["time", "temperature_2m"]
