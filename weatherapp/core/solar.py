@@ -4,8 +4,6 @@ Accurate to about two minutes of time: enough for weather, not for astronomy.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-
 import numpy as np
 import numpy.typing as npt
 
@@ -128,16 +126,6 @@ def is_day(hour: npt.ArrayLike, latitude: npt.ArrayLike, longitude: npt.ArrayLik
 
 
 @dataclass(frozen=True, slots=True)
-class SunTimes:
-    """One solar day. Sunrise and sunset are None when the sun stays up or down; `always_up` says which."""
-
-    noon: datetime
-    sunrise: datetime | None
-    sunset: datetime | None
-    always_up: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SunDays:
     """Solar days. Each array is (day,), in hours since 1970; sunrise and sunset are NaN where there is none.
 
@@ -174,27 +162,6 @@ def sun_days(middle: npt.ArrayLike, latitude: npt.ArrayLike, longitude: npt.Arra
     turns = np.abs(cosine) <= 1
     half_day = np.where(turns, np.arccos(np.clip(cosine, -1, 1)) * 12 / np.pi, np.nan)
     return SunDays(noon, noon - half_day, noon + half_day, np.asarray(cosine < -1))
-
-
-def sunrise_sunset(day: date, latitude: float, longitude: float) -> SunTimes:
-    """Sunrise, solar noon and sunset of one day.
-
-    Args:
-        day: calendar day at the place.
-        latitude: degrees north.
-        longitude: degrees east.
-
-    Returns:
-        As `sun_days` for local mean noon of that day; aware UTC times.
-    """
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    start = midnight.timestamp() / 3600
-    days = sun_days(np.array([start + 12 - longitude / 15]), latitude, longitude)
-    noon = midnight + timedelta(hours=float(days.noon[0]) - start)
-    if np.isnan(days.sunrise[0]):
-        return SunTimes(noon=noon, sunrise=None, sunset=None, always_up=bool(days.always_up[0]))
-    half_day = timedelta(hours=float(days.sunset[0] - days.noon[0]))
-    return SunTimes(noon=noon, sunrise=noon - half_day, sunset=noon + half_day, always_up=False)
 
 
 def seconds_above(
