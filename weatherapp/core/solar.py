@@ -4,6 +4,7 @@ Accurate to about two minutes of time: enough for weather, not for astronomy.
 """
 
 from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
