@@ -43,7 +43,8 @@ def read_dataset(path: Path) -> Dataset:
         table = pq.read_table(io.BytesIO(content))
     except (OSError, pa.ArrowException) as error:
         raise DatasetUnreadable(
-            f"{path.name} is not a readable Parquet file: {error}. Build one with scripts/rebuild_dataset.py."
+            f"{path.name} is not a readable Parquet file: {error}. Build one of what feeds brought with "
+            "`manage.py build_dataset`, or the reference dataset with scripts/rebuild_dataset.py."
         ) from error
     check_columns(path.name, table.schema, SCHEMA)
     if table.num_rows == 0:

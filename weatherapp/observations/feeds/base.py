@@ -15,7 +15,7 @@ from weatherapp.core.arrays import BoolArray, FloatArray, IntArray
 from weatherapp.observations.errors import FeedUnreadable
 from weatherapp.observations.feeds.http import HttpSource
 from weatherapp.observations.feeds.interface import REJECTED_TEXT, Batch, RejectedReport, StationReport
-from weatherapp.observations.feeds.sources import Document, FolderSource, Reading, Source, Validators
+from weatherapp.observations.feeds.sources import Document, FolderSource, Reading, Source, Validators, shown
 
 Positions = Mapping[str, StationReport]
 
@@ -110,7 +110,7 @@ class SourcedFeed(ABC):
             return HttpSource(self.addresses(now))
         if "://" in self.options.source:
             raise FeedUnreadable(
-                f"{self.options.source!r} is not a source. Name a folder, a file or an http(s) address."
+                f"{shown(self.options.source)!r} is not a source. Name a folder, a file or an http(s) address."
             )
         return FolderSource(Path(self.options.source), self.accepts)
 
@@ -145,7 +145,7 @@ def read_one(location: str) -> Document:
     source: Source = HttpSource((location,)) if is_address(location) else FolderSource(Path(location))
     documents = source.read({}).documents
     if len(documents) != 1 or not documents[0].whole:
-        raise FeedUnreadable(f"{location} is not one whole file. Name a file that holds the list.")
+        raise FeedUnreadable(f"{shown(location)} is not one whole file. Name a file that holds the list.")
     return documents[0]
 
 

@@ -23,6 +23,8 @@ from weatherapp.observations.feeds.sources import (
     Reading,
     Validators,
     gather,
+    remembered_as,
+    shown,
     unpacked,
 )
 
@@ -74,7 +76,9 @@ class HttpSource:
         with requests.Session() as session:
             session.max_redirects = REDIRECTS
             session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
-            return gather(self.urls, lambda url: self._get(session, url, validators.get(url, {})))
+            return gather(
+                self.urls, lambda url: self._get(session, url, validators.get(remembered_as(url), {}))
+            )
 
     def _get(self, session: requests.Session, url: str, known: Mapping[str, Any]) -> Answer:
         deadline = self.clock() + self.patience.total
@@ -90,7 +94,9 @@ class HttpSource:
                 if late or attempt == self.patience.attempts:
                     raise FeedUnreadable(self._gave_up(url, passing, attempt, late=late)) from passing
                 self.wait(pause)
-        raise FeedUnreadable(f"{url} was never asked: the number of attempts is {self.patience.attempts}.")
+        raise FeedUnreadable(
+            f"{shown(url)} was never asked: the number of attempts is {self.patience.attempts}."
+        )
 
     def _backoff(self, attempt: int) -> float:
         """Twice as long each time, with jitter, so that many servers do not come back together."""
@@ -99,10 +105,10 @@ class HttpSource:
     def _gave_up(self, url: str, passing: _Passing, attempts: int, *, late: bool) -> str:
         if late and passing.after:
             return (
-                f"{_shown(url)}: {passing}; it asks to come back in {passing.after:.0f} s. "
+                f"{shown(url)}: {passing}; it asks to come back in {passing.after:.0f} s. "
                 "The next pass tries again."
             )
-        return f"{_shown(url)}: {passing} ({attempts} attempts). The next pass tries again."
+        return f"{shown(url)}: {passing} ({attempts} attempts). The next pass tries again."
 
     def _ask(self, session: requests.Session, url: str, known: Mapping[str, Any], deadline: float) -> Answer:
         left = max(deadline - self.clock(), 0.1)
@@ -116,11 +122,15 @@ class HttpSource:
                 content = self._body(url, answer, deadline)
         except requests.TooManyRedirects as error:
             raise FeedUnreadable(
-                f"{url} redirects more than {REDIRECTS} times. Check the address."
+                f"{shown(url)} redirects more than {REDIRECTS} times. Check the address."
             ) from error
-        except (requests.ConnectionError, requests.Timeout, HTTPError, OSError) as error:
-            if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-                raise FeedUnreadable(f"{url} is not an address that can be asked: {error}.") from error
+        except (requests.exceptions.InvalidSchema, ValueError) as error:
+            # What the library says of it repeats the whole address.
+            raise FeedUnreadable(
+                f"{shown(url)} is not an address that can be asked, or leads to one that is not "
+                f"({type(error).__name__}). Write http(s)://host/path."
+            ) from error
+        except (HTTPError, OSError) as error:
             raise _Passing(_why(error)) from error
         document = unpacked(url, _decoded(url, answer.headers.get("Content-Encoding", ""), content))
         # What came cut off is asked for again, whole.
@@ -134,7 +144,7 @@ class HttpSource:
             parts.append(part)
             size += len(part)
             if size > MAX_BYTES:
-                raise FeedUnreadable(f"{url} sends more than {MAX_BYTES // 2**20} MiB. Ask for less.")
+                raise FeedUnreadable(f"{shown(url)} sends more than {MAX_BYTES // 2**20} MiB. Ask for less.")
             if self.clock() > deadline:
                 raise _Passing(f"sent only {size} bytes in {self.patience.total:.0f} s")
         return b"".join(parts)
@@ -168,7 +178,7 @@ def _decoded(url: str, encoding: str, content: bytes) -> bytes:
         FeedUnreadable: an encoding that was not asked for.
     """
     if encoding.lower() not in {"", "identity", "gzip", "x-gzip"}:
-        raise FeedUnreadable(f"{url} answered in the encoding {encoding!r}; gzip or none is due.")
+        raise FeedUnreadable(f"{shown(url)} answered in the encoding {encoding!r}; gzip or none is due.")
     twice = "gzip" in encoding.lower() and url.split("?", 1)[0].endswith(".gz")
     return unpacked(url, content).content if twice and content.startswith(GZIP_MAGIC) else content
 
@@ -189,16 +199,11 @@ def _check(url: str, answer: requests.Response) -> None:
         raise _Passing(f"answered {answer.status_code} {answer.reason}", _retry_after(answer))
     if answer.status_code != requests.codes.ok:
         raise FeedUnreadable(
-            f"{_shown(url)} answered {answer.status_code} {answer.reason}{_said(answer)}; 200 or 304 is due."
+            f"{shown(url)} answered {answer.status_code} {answer.reason}{_said(answer)}; 200 or 304 is due."
         )
     kind = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
     if kind in {"text/html", "application/xhtml+xml"}:
-        raise FeedUnreadable(f"{_shown(url)} gave a page ({kind}) instead of data. Check the address.")
-
-
-def _shown(url: str) -> str:
-    """The address without its query, which may hold a key and is long."""
-    return url.split("?", 1)[0]
+        raise FeedUnreadable(f"{shown(url)} gave a page ({kind}) instead of data. Check the address.")
 
 
 def _said(answer: requests.Response) -> str:

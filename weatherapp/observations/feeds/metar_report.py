@@ -20,8 +20,6 @@ from weatherapp.core.wind import components
 
 NAN = math.nan
 FOOT = 0.3048
-KNOT = 1852 / 3600
-INCH_OF_MERCURY = 33.86389  # hPa
 LONGEST = 1200  # characters; real reports stay below 600
 LONGEST_GROUP = 24
 MOST_RETRIES = 3

@@ -29,7 +29,7 @@ from weatherapp.observations.feeds.base import (
 )
 from weatherapp.observations.feeds.interface import Batch, RejectedReport
 from weatherapp.observations.feeds.isd_lite import site_addresses
-from weatherapp.observations.feeds.sources import Document
+from weatherapp.observations.feeds.sources import Document, shown
 from weatherapp.observations.feeds.stations import number, read_meteostat_stations
 
 OLD_HEADER = (
@@ -73,7 +73,7 @@ class MeteostatFeed(SourcedFeed):
             if (folder / name).is_file():
                 return str(folder / name)
         raise FeedUnreadable(
-            f"There is no list of stations beside {self.options.source}: one of {', '.join(LISTS)}. "
+            f"There is no list of stations beside {shown(self.options.source)}: one of {', '.join(LISTS)}. "
             "Set FEED_METEOSTAT_STATIONS to a file or an address."
         )
 

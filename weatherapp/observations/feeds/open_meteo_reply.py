@@ -165,7 +165,7 @@ def read_items(document: Document) -> list[dict[str, Any]]:
         raise FeedUnreadable(f"{document.filename} is not a reply; an object or a list of objects is due.")
     for item in items:
         if item.get("error"):
-            raise FeedUnreadable(f"{document.filename}: the server refused: {item.get('reason')}")
+            raise FeedUnreadable(f"{document.filename}: the server refused: {str(item.get('reason'))[:200]}")
     return items
 
 

@@ -5,6 +5,8 @@ what is left for the next pass in `waiting`. Nothing is remembered as read befor
 keeps the new validators once it has.
 """
 
+import hashlib
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +47,7 @@ class Document:
     @property
     def filename(self) -> str:
         """The last part of the name, without a query."""
-        return self.name.split("?", 1)[0].rsplit("/", 1)[-1]
+        return shown(self.name).rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Reading:
 
     Attributes:
         documents: new or changed ones.
-        validators: what to give the next look, once the documents are stored.
+        validators: what to give the next look, once the documents are stored; by `remembered_as`.
         troubles: what could not be read, in sentences.
         waiting: what was left for the next look.
         unchanged: how many documents were as before.
@@ -79,6 +81,18 @@ class Source(Protocol):
             FeedUnreadable: nothing of it can be read.
         """
         ...
+
+
+def shown(name: str) -> str:
+    """A path, or an address without its user and its query, which may hold a key and is long."""
+    return re.sub(r"//[^/]*@", "//", name.split("?", 1)[0]) if "://" in name else name
+
+
+def remembered_as(name: str) -> str:
+    """What a document is remembered by: a name of its own, fit to be stored and shown."""
+    if shown(name) == name:
+        return name
+    return f"{shown(name)} {hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def everything(_name: str) -> bool:
@@ -208,9 +222,9 @@ def gather(names: Iterable[str], read: Callable[[str], tuple[Document | None, Ma
             look.troubles.append(str(error))
             continue
         if document is None:
-            look.keep(name, validator)
+            look.keep(remembered_as(name), validator)
         else:
-            look.add(document, name, validator)
+            look.add(document, remembered_as(name), validator)
     if look.troubles and not look.documents and not look.unchanged:
         raise FeedUnreadable(" ".join(look.troubles[:3]))
     return look.reading()
@@ -239,10 +253,12 @@ def refuse_page(name: str, content: bytes) -> None:
     """
     start = content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
-        raise FeedUnreadable(f"{name} is empty.")
+        raise FeedUnreadable(f"{shown(name)} is empty.")
     if start.startswith(b"<"):
         seen = " ".join(start[:SEEN_CHARACTERS].decode("latin-1").split())
-        raise FeedUnreadable(f"{name} gave a page instead of data; it begins {seen!r}. Check the address.")
+        raise FeedUnreadable(
+            f"{shown(name)} gave a page instead of data; it begins {seen!r}. Check the address."
+        )
 
 
 def _gunzip(name: str, content: bytes) -> tuple[bytes, bool]:
@@ -256,7 +272,7 @@ def _gunzip(name: str, content: bytes) -> tuple[bytes, bool]:
         except zlib.error as error:
             if parts:
                 return b"".join(parts), False
-            raise FeedUnreadable(f"{name} is damaged: {error}. Fetch it again.") from error
+            raise FeedUnreadable(f"{shown(name)} is damaged: {error}. Fetch it again.") from error
         parts.append(part)
         size += len(part)
         if size > MAX_BYTES:
@@ -268,7 +284,7 @@ def _gunzip(name: str, content: bytes) -> tuple[bytes, bool]:
 
 
 def _too_large(name: str) -> str:
-    return f"{name} is larger than {MAX_BYTES // 2**20} MiB. Split it, or ask for less."
+    return f"{shown(name)} is larger than {MAX_BYTES // 2**20} MiB. Split it, or ask for less."
 
 
 def _signature(file: Path) -> dict[str, int]:
