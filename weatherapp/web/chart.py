@@ -8,13 +8,13 @@ from html import escape
 import numpy as np
 
 from weatherapp.core.arrays import FloatArray
+from weatherapp.core.svg import nice_step
 
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP = 54, 44, 14
 TEMPERATURE_BOTTOM, RAIN_TOP, RAIN_BOTTOM = 196, 216, 280
 LABEL_HOURS = 6
 DAY_NAME_HOURS = 6
-TICKS = 5
 LEAST_RAIN = 2.0  # mm: so that drizzle does not look like a flood
 
 
@@ -60,13 +60,6 @@ def draw(data: ChartData, title: str) -> str:
         "</svg>",
     ]
     return "\n".join(parts)
-
-
-def nice_step(span: float) -> float:
-    """Distance of about five ticks over a span: 1, 2 or 5 times a power of ten."""
-    raw = max(span, 1e-6) / TICKS
-    power = 10.0 ** np.floor(np.log10(raw))
-    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= raw))
 
 
 def _x(data: ChartData, index: float) -> float:

@@ -6,6 +6,8 @@ from html import escape
 
 import numpy as np
 
+from weatherapp.core.svg import nice_step, text
+
 # Colour and dashes: a line is known without its colour, too.
 STROKES = {
     "score": 'stroke="#2563eb" stroke-width="1.8"',
@@ -41,7 +43,7 @@ def line_chart(
         height: likewise.
     """
     known = [value for line in lines for value in line.values if value is not None]
-    step = _nice_step(max(known, default=1.0))
+    step = nice_step(max(known, default=1.0), TICKS)
     top = step * max(1, int(np.ceil(max(known, default=1.0) / step - 1e-9)))
     plot = _Plot(width, height, max(len(labels), 1), top)
     parts = [_open(title, width, height), *plot.grid(step), *plot.x_labels(labels)]
@@ -56,10 +58,10 @@ def reliability_chart(title: str, tenths: Sequence[dict[str, float]], *, size: i
     most = max((tenth["n"] for tenth in tenths), default=1.0)
     parts = [_open(title, size, size), *plot.grid(0.25)]
     below = size - BOTTOM + 14
-    parts += [_text(plot.share(share / 4), below, f"{share / 4:.0%}", "middle") for share in range(5)]
+    parts += [text(plot.share(share / 4), below, f"{share / 4:.0%}", "middle") for share in range(5)]
     corners = f'x1="{plot.share(0):.1f}" y1="{plot.y(0):.1f}" x2="{plot.share(1):.1f}" y2="{plot.y(1):.1f}"'
     parts.append(f"<line {corners} {STROKES['reference']}/>")
-    parts.append(_text(size / 2, size - 4, "forecast probability", "middle"))
+    parts.append(text(size / 2, size - 4, "forecast probability", "middle"))
     for tenth in tenths:
         radius = 2.5 + 7.5 * float(np.sqrt(tenth["n"] / most))
         where = f'cx="{plot.share(tenth["probability"]):.1f}" cy="{plot.y(tenth["frequency"]):.1f}"'
@@ -93,13 +95,13 @@ class _Plot:
             y = self.y(float(tick))
             ends = f'x1="{LEFT}" x2="{self.width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
             parts.append(f'<line {ends} stroke="currentColor" stroke-opacity="0.15"/>')
-            parts.append(_text(LEFT - 6, y + 3.5, f"{tick:g}" if step < 1e4 else f"{tick:.0e}", "end"))
+            parts.append(text(LEFT - 6, y + 3.5, f"{tick:g}" if step < 1e4 else f"{tick:.0e}", "end"))
         return parts
 
     def x_labels(self, labels: Sequence[str]) -> list[str]:
         every = max(1, -(-len(labels) // MOST_X_LABELS))
         y = self.height - BOTTOM + 14
-        return [_text(self.x(i), y, label, "middle") for i, label in enumerate(labels) if i % every == 0]
+        return [text(self.x(i), y, label, "middle") for i, label in enumerate(labels) if i % every == 0]
 
     def line(self, line: Line) -> list[str]:
         parts = []
@@ -129,7 +131,7 @@ def _unbroken(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
 def _open(title: str, width: int, height: int) -> str:
     return (
         f'<svg viewBox="0 0 {width} {height}" width="100%" role="img" fill="none">'
-        f"<title>{escape(title)}</title>{_text(LEFT, 13, title, 'start', size=12)}"
+        f"<title>{escape(title)}</title>{text(LEFT, 13, title, 'start', size=12)}"
     )
 
 
@@ -139,20 +141,6 @@ def _legend(lines: Sequence[Line], height: int) -> list[str]:
     for line in lines:
         ends = f'x1="{x:.1f}" x2="{x + 18:.1f}" y1="{y - 3}" y2="{y - 3}"'
         parts.append(f"<line {ends} {STROKES[line.kind]}/>")
-        parts.append(_text(x + 22, y, line.name, "start"))
+        parts.append(text(x + 22, y, line.name, "start"))
         x += 32 + LETTER * len(line.name)
     return parts
-
-
-def _text(x: float, y: float, text: str, anchor: str, *, size: int = 10) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="currentColor" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
-    )
-
-
-def _nice_step(most: float) -> float:
-    """Distance of about four ticks from 0 to a value: 1, 2 or 5 times a power of ten."""
-    raw = max(most, 1e-9) / TICKS
-    power = 10.0 ** np.floor(np.log10(raw))
-    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= raw * (1 - 1e-9)))
