@@ -1,7 +1,7 @@
 """Plots that go into pages: what they say, and that nothing in them can be a script."""
 
 import re
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -13,7 +13,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def plot(series, **given):
     words = {"title": "Failures", "x_label": "hours since the start", "y_label": "share in %", **given}
     drawn = line_plot(series, **words)
-    return ElementTree.fromstring(drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+    return ET.fromstring(drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
 
 
 def luminance(colour):
@@ -56,7 +56,7 @@ def test_words_from_rows_are_escaped():
     "series", [{}, {"a": []}, {"a": [(1, 0)]}, {"a": [(1, 0), (2, 0)]}, {"a": [(0, -3), (1, 2)]}]
 )
 def test_nothing_one_point_zeros_and_negative_values_can_be_drawn(series):
-    assert "nan" not in ElementTree.tostring(plot(series), encoding="unicode")
+    assert "nan" not in ET.tostring(plot(series), encoding="unicode")
 
 
 def test_lines_differ_by_dashes_too_and_show_on_light_and_dark():
