@@ -1,0 +1,58 @@
+"""Patches between two archives: bsdiff for clients that apply one themselves, `dcz` for clients of RFC 9842. Pure.
+
+`python -m mobile_models.patches KIND OLD NEW PATCH MEMORY_BYTES` makes one in a process of its own, which may
+be killed and cannot take more memory than it was given.
+"""
+
+import hashlib
+import resource
+import sys
+from pathlib import Path
+
+import bsdiff4
+import zstandard
+
+BSDIFF, DCZ = "bsdiff4", "dcz"
+# RFC 9842 section 5: a skippable zstd frame of 32 bytes, which hold the dictionary's SHA-256.
+DCZ_MAGIC = bytes.fromhex("5e2a4d1820000000")
+# Same section: what every client can decode.
+WINDOW_FLOOR, WINDOW_CEILING = 8 * 2**20, 128 * 2**20
+LEVEL = 19
+
+
+def bsdiff(old: bytes, new: bytes) -> bytes:
+    """A patch in the format of bsdiff 4 (`BSDIFF40`) that makes `new` out of `old`."""
+    return bytes(bsdiff4.diff(old, new))
+
+
+def dictionary_compress(old: bytes, new: bytes) -> bytes:
+    """`new` under the content coding `dcz`, with `old` as its dictionary."""
+    dictionary = zstandard.ZstdCompressionDict(old, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        LEVEL, source_size=len(new), dict_size=len(old), window_log=window_log(len(old), len(new))
+    )
+    frame = zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters).compress(new)
+    return DCZ_MAGIC + hashlib.sha256(old).digest() + frame
+
+
+def window_log(old_size: int, new_size: int) -> int:
+    """Binary logarithm of the window of a `dcz` frame: all of `new` if the standard allows it.
+
+    Within its first window a frame reaches the whole dictionary, behind it none of it.
+    """
+    allowed = min(max(WINDOW_FLOOR, old_size * 5 // 4), WINDOW_CEILING)
+    wanted = max(new_size - 1, 1).bit_length()
+    return max(min(wanted, allowed.bit_length() - 1), 10)
+
+
+MAKERS = {BSDIFF: bsdiff, DCZ: dictionary_compress}
+
+
+def main(kind: str, old: str, new: str, patch: str, memory: str) -> None:
+    """Write one patch with at most so many bytes of memory."""
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+    Path(patch).write_bytes(MAKERS[kind](Path(old).read_bytes(), Path(new).read_bytes()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
