@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROFILE ?= demo
 SERVE ?= 1
+JOBS ?= 2
 PACKAGES := weatherapp packager mobile_models phone
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # The pins were resolved with 3.11, so it is asked for first.
@@ -57,8 +58,8 @@ demo: install  ## train, fold, verify, release, forecast; then serve (SERVE=0: d
 serve: install  ## serve what the last quickstart made
 	$(BIN)/python manage.py serve
 
-test: install-dev  ## the whole test suite (TEST=tests/unit: a part; TEST_DATABASE_URL and TEST_BROKER_URL: with services)
-	$(BIN)/python -m pytest $(TEST)
+test: install-dev  ## the whole test suite (TEST=tests/unit: a part; JOBS=4: processes; TEST_DATABASE_URL, TEST_BROKER_URL: services)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TEST)
 
 coverage: install-dev  ## the same with branch coverage
 	$(BIN)/python -m coverage run -m pytest $(TEST)
