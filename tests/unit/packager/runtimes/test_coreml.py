@@ -87,7 +87,8 @@ def test_palettized_weights_are_what_coremltools_decompresses(tmp_path):
         if operation.op_type == "constexpr_lut_to_dense":
             theirs = operation.materialized_val_inference()
             np.testing.assert_array_equal(ours[operation.outputs[0].name], theirs)
-            assert len(np.unique(theirs)) <= 16
+            # As float32: on some processors numpy 2.4 does not sort float16 right.
+            assert len(np.unique(theirs.astype(np.float32))) <= 16
             compared += 1
     assert compared == mlpackage("pal4")[1]["palettized_tensors"] > 5
 

@@ -25,6 +25,7 @@ def live(db, monkeypatch, server_archive):
         format="tflite",
         contract_sha256=archive.contract.digest,
         manifest=dict(archive.manifest),
+        state=Bundle.State.VERIFIED,
     )
     release = Release.objects.create(version="2026.07.04-1", state=Release.State.LIVE)
     release.bundles.add(bundle)
