@@ -18,6 +18,7 @@ import zstandard
 from packager import archive
 from packager.contract import Contract, canonical_json, parse_contract
 from packager.errors import BundleInvalid, ContractInvalid
+from packager.recipes.targeting import empty_range
 
 HERE = Path(__file__).parent
 MANIFEST, CONTRACT, GOLDEN = "manifest.json", "contract.json", "golden.json"
@@ -110,6 +111,8 @@ def parse_bundle(data: bytes, path: Path) -> Bundle:
     members = archive.decode(data)
     manifest = _document(members, MANIFEST)
     _check_schema(manifest, MANIFEST)
+    if empty := empty_range(manifest.get("targeting", {})):
+        raise BundleInvalid(f"{MANIFEST}: {empty}")
     _check_files(manifest["files"], members)
     _check_artifact(manifest, members)
     contract = _check_contract(manifest, members)

@@ -87,6 +87,7 @@ def make_bundle(
         },
         "licence": LICENCE,
         "quantization": dict(quantization),
+        **({"targeting": dict(recipe.targeting)} if recipe.targeting else {}),
     }
     digest = write_bundle(path, artifact=artifact, manifest=manifest, golden=golden, contract=contract)
     return {"sha256": digest, "bytes": path.stat().st_size, "bytes_on_wire": wire_size(path)}

@@ -11,9 +11,11 @@ from typing import Any
 
 import jsonschema
 import yaml
+from referencing import Registry, Resource
 
 from packager.contract import canonical_json
 from packager.errors import RecipeInvalid, UnknownRecipe
+from packager.recipes.targeting import empty_range
 
 HERE = Path(__file__).parent
 NAMED = HERE / "named"
@@ -41,7 +43,10 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a variant is made: `source` model, `student` sizes, `distil` options, export and gates."""
+    """How a variant is made: `source` model, `student` sizes, `distil` options, export and gates.
+
+    `targeting` says which devices may be offered it; empty is all that can run it.
+    """
 
     name: str
     summary: str
@@ -51,6 +56,7 @@ class Recipe:
     required: bool = True
     student: Mapping[str, Any] = field(default_factory=dict)
     distil: Mapping[str, Any] = field(default_factory=dict)
+    targeting: Mapping[str, Any] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -115,6 +121,9 @@ def parse_recipe(document: Any) -> Recipe:
         )
     gates = Gates(**document["gates"])
     _check_reason(document["name"], gates)
+    targeting = document.get("targeting", {})
+    if empty := empty_range(targeting):
+        raise RecipeInvalid(f"Recipe {document['name']}: {empty}")
     if "batch" in export:
         export["batch"] = None if export["batch"] == "any" else 1
     return Recipe(
@@ -126,13 +135,18 @@ def parse_recipe(document: Any) -> Recipe:
         required=document.get("required", True),
         student=document.get("student", {}),
         distil=document.get("distil", {}),
+        targeting=targeting,
         document=document,
     )
 
 
 @cache
 def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads((HERE / "schema.json").read_text()))
+    # Targeting is written down once, in the manifest's schema.
+    manifest = Resource.from_contents(json.loads((HERE.parent / "manifest.schema.json").read_text()))
+    registry: Registry[Any] = Registry().with_resource("../manifest.schema.json", manifest)
+    schema = json.loads((HERE / "schema.json").read_text())
+    return jsonschema.Draft202012Validator(schema, registry=registry)
 
 
 def _check_schema(document: Any) -> None:

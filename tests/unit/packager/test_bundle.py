@@ -196,6 +196,8 @@ def written(tmp_path, *, manifest=None, golden=None, artifact="model.tflite"):
         ({"manifest": {"contract": {"name": "other", "version": 1, "sha256": "0" * 64}}}, "manifest says"),
         ({"manifest": {"format": "coreml"}}, "manifest.json: "),
         ({"manifest": {"made_at": "2026-01-01"}}, "made_at"),
+        ({"manifest": {"targeting": {"ram_min_mb": 0}}}, "targeting/ram_min_mb"),
+        ({"manifest": {"targeting": {"app_range": {"min": "2", "max": "1"}}}}, "holds no version"),
         ({"golden": {"cases": 15}}, "golden.json: cases"),
         ({"golden": {"contract_sha256": "0" * 64}}, "golden vectors are of contract"),
         ({"artifact": "absent.tflite"}, "no artifact"),

@@ -97,3 +97,11 @@ def test_an_artifact_that_does_not_run_makes_no_bundle(tmp_path):
     with pytest.raises(ArtifactRefused):
         bundled(tmp_path / "bundle", broken)
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_manifest_says_which_devices_the_recipe_is_for(tmp_path, artifact):
+    recipe = parse_recipe({**RECIPE.document, "targeting": {"ram_min_mb": 2048}})
+    bundled(tmp_path / "for_some.bundle", artifact, recipe=recipe)
+    bundled(tmp_path / "for_all.bundle", artifact)
+    assert open_bundle(tmp_path / "for_some.bundle").manifest["targeting"] == {"ram_min_mb": 2048}
+    assert "targeting" not in open_bundle(tmp_path / "for_all.bundle").manifest

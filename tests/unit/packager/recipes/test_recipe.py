@@ -175,3 +175,44 @@ def test_profiles_are_known_by_name():
     assert get_profile("full").stride < get_profile("demo").stride
     with pytest.raises(RecipeInvalid, match="'quick' is not known; choose one of demo, full"):
         get_profile("quick")
+
+
+EVERYTHING = {
+    "app_range": {"min": "2.0", "max": "3"},
+    "ram_min_mb": 4096,
+    "accelerators": ["neural_engine"],
+    "regions": ["DE", "US"],
+    "perf_class": ["mid", "high"],
+}
+
+
+def test_a_recipe_says_which_devices_it_is_for():
+    assert parse_recipe(changed(targeting=EVERYTHING)).targeting == EVERYTHING
+    assert parse_recipe(GOOD).targeting == {}
+
+
+@pytest.mark.parametrize(
+    "app_range", [{"min": "2"}, {"max": "3.1"}, {"min": "3", "max": "3.0"}, {"min": "9", "max": "10"}]
+)
+def test_a_range_of_versions_holds_at_least_one(app_range):
+    assert parse_recipe(changed(targeting={"app_range": app_range})).targeting["app_range"] == app_range
+
+
+@pytest.mark.parametrize(
+    ("targeting", "message"),
+    [
+        ({}, "targeting"),
+        ({"ram_min": 1}, "Did you mean 'ram_min_mb'"),
+        ({"ram_min_mb": -1}, "targeting.ram_min_mb: -1 is less than"),
+        ({"ram_min_mb": True}, "targeting.ram_min_mb"),
+        ({"regions": ["Germany"]}, "targeting.regions.0"),
+        ({"regions": []}, "targeting.regions"),
+        ({"perf_class": ["fast"]}, r"targeting.perf_class.0: 'fast' is not one of \['low', 'mid', 'high'\]"),
+        ({"accelerators": ["gpu", "gpu"]}, "targeting.accelerators"),
+        ({"app_range": {"min": "two"}}, "targeting.app_range.min"),
+        ({"app_range": {"min": "10", "max": "9.9"}}, "from 10 to 9.9, which holds no version"),
+    ],
+)
+def test_devices_that_cannot_be_are_refused(targeting, message):
+    with pytest.raises(RecipeInvalid, match=message):
+        parse_recipe(changed(targeting=targeting))
