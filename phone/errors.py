@@ -14,7 +14,28 @@ class DeadlineExceeded(PhoneError):
 
 
 class ServerRefused(PhoneError):
-    """The server answered, but not with what was asked for."""
+    """The server answered, but not with what was asked for; `status` where it was an HTTP error."""
+
+    def __init__(self, sentence: str, *, status: int | None = None) -> None:
+        """Say what happened."""
+        super().__init__(sentence)
+        self.status = status
+
+
+class RootMissing(PhoneError):
+    """The phone has no root of trust, so that it can believe nobody."""
+
+
+class MetadataRefused(PhoneError):
+    """Signed metadata is missing, not signed as it must be, or does not fit together."""
+
+
+class MetadataExpired(MetadataRefused):
+    """The newest metadata is older than it may be: somebody may be keeping news from this phone."""
+
+
+class CatalogRefused(PhoneError):
+    """The catalog is signed but cannot be read, or offers what the offline keys did not sign."""
 
 
 class BundleRefused(PhoneError):

@@ -1,4 +1,7 @@
-"""HTTP with a total deadline and a limit on every answer: no server can hold a phone or fill it."""
+"""HTTP with a total deadline and a limit on every answer: no server can hold a phone or fill it.
+
+Redirects are followed a few times, to storage that a server names, and never from https to http.
+"""
 
 import json
 import socket
@@ -10,14 +13,17 @@ from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 from phone.errors import ConnectionLost, DeadlineExceeded, PhoneError, ServerRefused
 
 SILENCE_SECONDS = 10.0
 BLOCK = 64 * 1024
 DOCUMENT_LIMIT = 8 * 1024 * 1024
+REDIRECTS = 3
+MOVED = frozenset({301, 302, 303, 307, 308})
 REFUSED = 400
+PLAIN = {"Accept-Encoding": "identity"}
 
 
 class Deadline:
@@ -73,14 +79,22 @@ class Server:
             ConnectionLost, DeadlineExceeded, ServerRefused: no answer, too slow, or not a JSON document.
         """
         target = f"{path}?{urlencode(query)}" if query else path
-        with self.stream(target, {"Accept-Encoding": "identity"}, deadline) as response:
-            body = read_all(response, deadline, DOCUMENT_LIMIT)
-            if response.status >= REFUSED:
-                raise ServerRefused(f"{path}: {response.status}: {_reason(body)}")
-            try:
-                return Answer(json.loads(body), response.headers, len(body))
-            except (ValueError, RecursionError) as error:
-                raise ServerRefused(f"{path}: the answer is not JSON: {error}.") from error
+        with self.stream(target, PLAIN, deadline) as response:
+            return _document(path, response, deadline)
+
+    def send(self, path: str, document: Any, headers: Mapping[str, str], deadline: Deadline) -> int:
+        """Post a JSON document; gives the status. What is sent is never sent on to where a redirect points.
+
+        Raises:
+            ConnectionLost, DeadlineExceeded, ServerRefused: no answer, too slow, or the server refused it.
+        """
+        body = json.dumps(document).encode()
+        given = {**PLAIN, "Content-Type": "application/json", **headers}
+        with self._ask("POST", urljoin(self.url, path), given, body, deadline) as response:
+            answer = read_all(response, deadline, DOCUMENT_LIMIT)
+            if response.status >= REFUSED or response.status in MOVED:
+                raise ServerRefused(f"{path}: {response.status}: {_reason(answer)}", status=response.status)
+            return response.status
 
     @contextmanager
     def stream(self, path: str, headers: Mapping[str, str], deadline: Deadline) -> Iterator[HTTPResponse]:
@@ -90,7 +104,20 @@ class Server:
             ConnectionLost: the network failed, here or while the caller was reading.
             DeadlineExceeded: the time was over, here or while the caller was reading.
         """
-        address = urlsplit(urljoin(self.url, path))
+        url = urljoin(self.url, path)
+        for _ in range(REDIRECTS + 1):
+            with self._ask("GET", url, headers, None, deadline) as response:
+                if response.status not in MOVED:
+                    yield response
+                    return
+                url = urljoin(url, response.headers.get("Location", ""))
+        raise ServerRefused(f"{path}: the server redirects more than {REDIRECTS} times.")
+
+    @contextmanager
+    def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: Deadline
+    ) -> Iterator[HTTPResponse]:
+        address = self._allowed(url)
         connection = self._connection(address.scheme, str(address.hostname), address.port, deadline)
         watchdog: threading.Timer | None = None
         try:
@@ -99,8 +126,8 @@ class Server:
             watchdog = threading.Timer(deadline.left(), _cut, [connection.sock])
             watchdog.daemon = True
             watchdog.start()
-            target = address.path + (f"?{address.query}" if address.query else "")
-            connection.request("GET", target, headers=dict(headers))
+            target = (address.path or "/") + (f"?{address.query}" if address.query else "")
+            connection.request(method, target, body=body, headers=dict(headers))
             with connection.getresponse() as response:
                 yield response
         except (OSError, HTTPException) as error:
@@ -111,6 +138,16 @@ class Server:
             if watchdog is not None:
                 watchdog.cancel()
             connection.close()
+
+    def _allowed(self, url: str) -> SplitResult:
+        """An address that may be asked: a server that is reached by TLS cannot point at one without."""
+        address = urlsplit(url)
+        allowed = {"https"} if self.url.startswith("https:") else {"http", "https"}
+        if address.scheme not in allowed or not address.hostname:
+            raise ServerRefused(
+                f"The server points at {url[:80]!r}; allowed are {' and '.join(sorted(allowed))} addresses."
+            )
+        return address
 
     def _connection(self, scheme: str, host: str, port: int | None, deadline: Deadline) -> HTTPConnection:
         kind = HTTPSConnection if scheme == "https" else HTTPConnection
@@ -145,6 +182,16 @@ def read_all(response: HTTPResponse, deadline: Deadline, limit: int) -> bytes:
         if len(body) > limit:
             raise ServerRefused(f"The answer has more than {limit} bytes. It is not what was asked for.")
     return bytes(body)
+
+
+def _document(path: str, response: HTTPResponse, deadline: Deadline) -> Answer:
+    body = read_all(response, deadline, DOCUMENT_LIMIT)
+    if response.status >= REFUSED:
+        raise ServerRefused(f"{path}: {response.status}: {_reason(body)}", status=response.status)
+    try:
+        return Answer(json.loads(body), response.headers, len(body))
+    except (ValueError, RecursionError) as error:
+        raise ServerRefused(f"{path}: the answer is not JSON: {error}.") from error
 
 
 def _cut(connection: socket.socket) -> None:
