@@ -69,6 +69,26 @@ class RolloutNotActive(StateConflict):
     """Only an active rollout can be widened or halted."""
 
 
+class NotInitialised(StateConflict):
+    """There is no repository of signed metadata yet."""
+
+
+class ReleaseNotSigned(StateConflict):
+    """The offline keys have not signed the release, so no phone would take it."""
+
+
+class SignatureRefused(StateConflict):
+    """A signature is not one that the role's keys made of these bytes."""
+
+
+class KeyRefused(DeliveryError):
+    """A key cannot be used: its file is missing, readable for others or wrong, or it has no part in the role."""
+
+
+class UnknownMetadata(NotFound):
+    """No such metadata or target was published."""
+
+
 class RangeNotSatisfiable(DeliveryError):
     """No byte of the representation lies in the range that was asked for."""
 
@@ -84,3 +104,25 @@ class PreconditionFailed(DeliveryError):
     """The representation is not the one that If-Match names."""
 
     headers: Mapping[str, str] = {"Vary": "Accept-Encoding"}
+
+
+class NotAcceptable(DeliveryError):
+    """No form of the representation is one that Accept-Encoding allows."""
+
+    headers: Mapping[str, str] = {"Vary": "Accept-Encoding, Available-Dictionary"}
+
+
+class BundleRevoked(DeliveryError):
+    """The bundle was killed: no device may run it, so nobody is given it."""
+
+    headers: Mapping[str, str] = {"Cache-Control": "no-store"}
+
+
+class NoDelta(NotFound):
+    """There is no patch between these two bundles."""
+
+    headers: Mapping[str, str] = {"Cache-Control": "no-store"}
+
+
+class PatchRefused(DeliveryError):
+    """A patch is not worth making here: it needs more memory or time than the limits allow."""

@@ -41,16 +41,31 @@ Every one has a default that runs on a laptop with nothing installed.
 | `DEVICE_CALLS_PER_MINUTE` | 120 | calls of one device |
 | `DEVICE_REGISTRATIONS_PER_HOUR` | 30 | new devices from one network address |
 | `DEVICE_KEPT_DAYS` | 400 | a device silent for longer is erased |
+| `BLOBS_STORAGE` | `blobs/` in `SKYFOLD_VAR` | s3://bucket/prefix?endpoint_url=…&region_name=…&addressing_style=…: docs/blobs.md |
+| `BLOBS_SERVE` | stream | stream; x-accel where nginx reads the folder; redirect to signed addresses of the bucket |
+| `BLOBS_ACCEL_PREFIX` | /_blobs/ | nginx's internal location of the folder |
+| `BLOBS_URL_SECONDS` | 300 | how long a signed address is good for, 60 to 604800 |
+| `DELTA_MEMORY_MB` | 1024 | megabytes that making one patch may take |
+| `DELTA_SECONDS` | 600 | how long making one patch may take |
 | `WEBHOOK_HTTP` | false | whether webhooks may be plain http |
 | `WEBHOOK_NETWORKS` | none | private networks that webhooks may reach all the same, such as 10.1.2.0/24 |
+| `PRODUCTION` | false | refuses development keys, asks a second person to approve, expects TLS in front |
+| `BEHIND_TLS` | PRODUCTION | browsers come over https: secure cookies, HSTS, http is sent to https |
+| `HSTS_SECONDS` | 31536000 | how long browsers remember that this host speaks https only; 0: not |
+| `ADMIN_SESSION_HOURS` | 12 | how long a login to the admin lasts |
+| `ADMIN_LOGIN_FAILURES` | 5 | wrong passwords for one name from one address before it is locked |
+| `ADMIN_LOCKED_MINUTES` | 15 | for how long |
+| `ADMIN_TOTP_REQUIRED` | false | everybody needs a second factor; whoever set one up needs it anyway |
 """
 
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_urlsafe
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from mobile_models.stores.address import parse_serving, parse_storage
 from weatherapp.core.rates import parse_rate
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -74,6 +89,7 @@ def _kept_secret() -> str:
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret()
 DEBUG = env.bool("DEBUG", default=False)
+PRODUCTION = env.bool("PRODUCTION", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -88,6 +104,10 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "mobile_models",
     "packager.jobs",
     "weatherapp.observations",
@@ -101,12 +121,16 @@ MIDDLEWARE = [
     "weatherapp.config.heads.WithoutBody",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "weatherapp.config.csp.PagePolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "weatherapp.config.second_factor.middleware.SecondFactorMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "weatherapp.config.urls"
@@ -116,6 +140,8 @@ ASGI_APPLICATION = "weatherapp.config.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Where the admin's own templates had to be mended; found before the admin's.
+        "DIRS": [BASE_DIR / "weatherapp" / "config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -155,6 +181,24 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LOGIN_REDIRECT_URL = "admin:index"
+
+# Locked is a name together with an address: nobody can lock a colleague out from elsewhere.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = env.int("ADMIN_LOGIN_FAILURES", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("ADMIN_LOCKED_MINUTES", default=15))
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "weatherapp.config.lockout.address"
+AXES_LOCKOUT_CALLABLE = "weatherapp.config.lockout.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+ADMIN_TOTP_REQUIRED = env.bool("ADMIN_TOTP_REQUIRED", default=False)
+OTP_TOTP_ISSUER = "Skyfold"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
+SESSION_COOKIE_AGE = env.int("ADMIN_SESSION_HOURS", default=12) * 3600
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -257,13 +301,44 @@ DEVICE_KEPT_DAYS = env.int("DEVICE_KEPT_DAYS", default=400)
 WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", default=False)
 WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
 
+PRODUCTION = env.bool("PRODUCTION", default=False)
+KEYS_DIR = Path(env.str("KEYS_DIR", default=str(VAR_DIR / "keys")))
+TUF_ONLINE_KEY = env.list("TUF_ONLINE_KEY", default=[])
+TUF_ONLINE_PASSPHRASE_FILE = Path(
+    env.str("TUF_ONLINE_PASSPHRASE_FILE", default=str(KEYS_DIR / "online.passphrase"))
+)
+TUF_ROOT_DAYS = env.int("TUF_ROOT_DAYS", default=365)
+TUF_TARGETS_DAYS = env.int("TUF_TARGETS_DAYS", default=90)
+TUF_ROLLOUT_DAYS = env.int("TUF_ROLLOUT_DAYS", default=7)
+TUF_SNAPSHOT_DAYS = env.int("TUF_SNAPSHOT_DAYS", default=7)
+TUF_TIMESTAMP_DAYS = env.int("TUF_TIMESTAMP_DAYS", default=1)
+
 BLOBS_DIR = VAR_DIR / "blobs"
+# What was fetched from a bucket because it must be a file here.
+BLOB_CACHE_DIR = VAR_DIR / "blob-cache"
+BLOBS_STORAGE = env.str("BLOBS_STORAGE", default="")
+STORAGES["bundles"] = parse_storage(BLOBS_STORAGE)
+BLOBS_SERVE = parse_serving(env.str("BLOBS_SERVE", default="stream"), BLOBS_STORAGE)
+BLOBS_ACCEL_PREFIX = env.str("BLOBS_ACCEL_PREFIX", default="/_blobs/")
+BLOBS_URL_SECONDS = env.int("BLOBS_URL_SECONDS", default=300)
+if not 60 <= BLOBS_URL_SECONDS <= 604_800:
+    raise ImproperlyConfigured(f"BLOBS_URL_SECONDS is {BLOBS_URL_SECONDS}; allowed: 60 to 604800, a week.")
+DELTA_MEMORY_MB = env.int("DELTA_MEMORY_MB", default=1024)
+DELTA_SECONDS = env.int("DELTA_SECONDS", default=600)
 RUNS_DIR = VAR_DIR / "runs"
 # The packager's cache of finished stages; a job and the command line share it.
 WORK_DIR = VAR_DIR / "work"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+BEHIND_TLS = env.bool("BEHIND_TLS", default=PRODUCTION)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_TLS
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 3600) if BEHIND_TLS else 0
+# Orchestrators ask the process itself, without the proxy that ends TLS.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
+if BEHIND_TLS and PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 UNFOLD = {"SITE_TITLE": "Skyfold", "SITE_HEADER": "Skyfold", "SITE_SYMBOL": "partly_cloudy_day"}
 
