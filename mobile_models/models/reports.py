@@ -7,6 +7,13 @@ from django.db import models
 from mobile_models.models.rollouts import Rollout
 
 
+class Arm(models.TextChoices):
+    """The side of a staged rollout that a device says it is on."""
+
+    EXPOSED = "exposed"
+    CONTROL = "control"
+
+
 class ReportBatch(models.Model):
     """One batch as it was sent; kept for a limited time, so that counts can be explained."""
 
@@ -27,14 +34,10 @@ class ReportBatch(models.Model):
 class ReportCount(models.Model):
     """How often an operation ended in an outcome, per hour and group of devices."""
 
-    class Arm(models.TextChoices):
-        EXPOSED = "exposed"
-        CONTROL = "control"
-
     rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="counts")
-    release = models.CharField(max_length=40, help_text="What the devices ran.")
-    variant = models.CharField(max_length=100)
-    arm = models.CharField(max_length=10, choices=Arm)
+    release = models.CharField(max_length=40, blank=True, help_text="What the devices ran.")
+    variant = models.CharField(max_length=100, blank=True)
+    arm = models.CharField(max_length=10, choices=Arm, blank=True, help_text="Empty: on neither side.")
     platform = models.CharField(max_length=10)
     perf_class = models.CharField(max_length=4, blank=True)
     cell = models.CharField(
@@ -61,6 +64,72 @@ class ReportCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.outcome}: {self.count}"
+
+
+class ReportToken(models.Model):
+    """How much came with one report token this hour. The token names no device and ends after two days."""
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    expires = models.DateTimeField(db_index=True)
+    hour = models.DateTimeField()
+    batches = models.PositiveIntegerField(default=0, help_text="Accepted in this hour.")
+    operations = models.PositiveBigIntegerField(default=0, help_text="Counted in this hour.")
+
+    def __str__(self) -> str:
+        return self.token_hash[:12]
+
+
+class TokenClaim(models.Model):
+    """What a token said of one rollout: its side, and what was counted of it already."""
+
+    token = models.ForeignKey(ReportToken, on_delete=models.CASCADE, related_name="claims")
+    rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="claims")
+    arm = models.CharField(max_length=10, choices=Arm)
+    share = models.PositiveIntegerField(help_text="Basis points of the rollout when it said so last.")
+    window = models.PositiveBigIntegerField(help_text="The report window in which it was counted last.")
+    failed = models.JSONField(default=list, help_text="Figures in which its failure was counted.")
+    measured = models.JSONField(default=dict, help_text="Per measured figure, the window it was counted in.")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["token", "rollout"], name="one_claim_per_token_and_rollout")
+        ]
+        indexes: ClassVar = [models.Index(fields=["rollout", "share", "arm"])]
+
+    def __str__(self) -> str:
+        return f"{self.token}: {self.arm}"
+
+
+class HealthCount(models.Model):
+    """One figure of the health test per group of devices: devices, not what each of them did.
+
+    `count` devices gave `total`: how many failed, or the sum of what was measured. The health test takes what
+    came since it looked last, and notes in `folded_…` how far it is.
+    """
+
+    rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="device_counts")
+    metric = models.CharField(max_length=20)
+    arm = models.CharField(max_length=10, choices=Arm)
+    platform = models.CharField(max_length=10)
+    perf_class = models.CharField(max_length=4, blank=True)
+    cell = models.CharField(max_length=10, blank=True)
+    count = models.PositiveBigIntegerField(default=0)
+    total = models.FloatField(default=0.0)
+    squares = models.FloatField(default=0.0)
+    folded_count = models.PositiveBigIntegerField(default=0)
+    folded_total = models.FloatField(default=0.0)
+    folded_squares = models.FloatField(default=0.0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["rollout", "metric", "arm", "platform", "perf_class", "cell"],
+                name="one_health_count_per_group",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric}: {self.total:g} of {self.count}"
 
 
 class RolloutHealth(models.Model):
