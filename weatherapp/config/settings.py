@@ -56,6 +56,11 @@ Every one has a default that runs on a laptop with nothing installed.
 | `ADMIN_LOGIN_FAILURES` | 5 | wrong passwords for one name from one address before it is locked |
 | `ADMIN_LOCKED_MINUTES` | 15 | for how long |
 | `ADMIN_TOTP_REQUIRED` | false | everybody needs a second factor; whoever set one up needs it anyway |
+| `KEYS_DIR` | `keys/` in `SKYFOLD_VAR` | folder of the key files that `manage.py keys` makes |
+| `TUF_ONLINE_KEY` | the file in `KEYS_DIR` | signer URIs of the online key, comma-separated, newest first: docs/signing.md |
+| `TUF_ONLINE_PASSPHRASE_FILE` | `online.passphrase` in `KEYS_DIR` | file with the passphrase of the online key's file |
+| `TUF_ROOT_DAYS`, `TUF_TARGETS_DAYS` | 365, 90 | how long what the offline keys sign is good |
+| `TUF_ROLLOUT_DAYS`, `TUF_SNAPSHOT_DAYS`, `TUF_TIMESTAMP_DAYS` | 7, 7, 1 | how long what the online key signs is good |
 """
 
 from datetime import timedelta
@@ -301,7 +306,6 @@ DEVICE_KEPT_DAYS = env.int("DEVICE_KEPT_DAYS", default=400)
 WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", default=False)
 WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
 
-PRODUCTION = env.bool("PRODUCTION", default=False)
 KEYS_DIR = Path(env.str("KEYS_DIR", default=str(VAR_DIR / "keys")))
 TUF_ONLINE_KEY = env.list("TUF_ONLINE_KEY", default=[])
 TUF_ONLINE_PASSPHRASE_FILE = Path(
