@@ -10,30 +10,27 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
 
-import zstandard
-
 from phone.errors import BundleRefused, ConnectionLost, ServerRefused
+from phone.forms import Form, unpacked
 from phone.state import write_atomically
-from phone.transport import Deadline, Server, read_blocks
+from phone.transport import PLAIN, Deadline, Server, read_blocks
 
 ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.2
 # A phone has no room for more, whatever a server says.
 MAX_BYTES = 64 * 1024 * 1024
-MAX_WINDOW = 8 * 1024 * 1024
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 WHOLE, PART, BAD_RANGE, OUT_OF_ORDER = 200, 206, 416, 500
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the server promised: the archive, and its zstd form if there is one."""
+    """What was promised, and the form that is asked for, if one is."""
 
     url: str
     sha256: str
     size: int
-    zstd_sha256: str | None = None
-    zstd_size: int | None = None
+    form: Form | None = None
 
 
 @dataclass
@@ -73,7 +70,7 @@ class Download:
         Raises:
             BundleRefused: larger than a phone has room for.
         """
-        if max(wanted.size, wanted.zstd_size or 0) > MAX_BYTES:
+        if max(wanted.size, wanted.form.size if wanted.form else 0) > MAX_BYTES:
             raise BundleRefused(f"The bundle has {wanted.size} bytes; this phone takes at most {MAX_BYTES}.")
         self._server = server
         self._wanted = wanted
@@ -126,15 +123,15 @@ class Download:
         return validator is not None and self._have() >= self._total(validator.encoding)
 
     def _total(self, encoding: str) -> int:
-        if encoding == "zstd" and self._wanted.zstd_size is not None:
-            return self._wanted.zstd_size
-        return self._wanted.size
+        form = self._wanted.form
+        return form.size if form is not None and form.encoding == encoding else self._wanted.size
 
     def _receive(self, deadline: Deadline) -> None:
         validator, have = self._validator(), self._have()
         # Without If-Range a changed representation could be spliced onto the old part; without the same
         # Accept-Encoding the range would count in other bytes.
-        headers = {"Accept-Encoding": "zstd" if self._wanted.zstd_size is not None else "identity"}
+        form = self._wanted.form
+        headers = {"Accept-Encoding": form.encoding, **form.headers} if form else {**PLAIN}
         # A weak tag does not promise equal bytes: such a download can only be begun again.
         if validator and have and validator.etag.startswith('"'):
             headers |= {"Range": f"bytes={have}-", "If-Range": validator.etag}
@@ -160,7 +157,8 @@ class Download:
     def _begin(self, response: HTTPResponse) -> _Validator:
         self.discard()
         encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding not in {"identity", "zstd"} or (encoding == "zstd" and self._wanted.zstd_size is None):
+        asked = {"identity", self._wanted.form.encoding} if self._wanted.form else {"identity"}
+        if encoding not in asked:
             raise ServerRefused(
                 f"The server sent the bundle in encoding {encoding!r}, which was not asked for."
             )
@@ -213,9 +211,11 @@ class Download:
         encoding, digest = validator.encoding if validator else "identity", hashlib.sha256(content)
         if validator and not self._same_digest(validator.repr_digest, digest.digest()):
             raise BundleRefused("The download has another digest than its Repr-Digest says.")
-        if encoding == "zstd":
-            self._compare(digest.hexdigest(), str(self._wanted.zstd_sha256), "zstd form")
-            content = _decompress(content, self._wanted.size)
+        form = self._wanted.form
+        if form is not None and encoding == form.encoding:
+            if form.sha256 is not None:
+                self._compare(digest.hexdigest(), form.sha256, f"{encoding} form")
+            content = unpacked(form, content, self._wanted.size)
         self._compare(hashlib.sha256(content).hexdigest(), self._wanted.sha256, "archive")
         return content
 
@@ -233,16 +233,3 @@ class Download:
             return True
         self.transfer.digests += 1
         return base64.b64encode(digest).decode() == found[1]
-
-
-def _decompress(content: bytes, size: int) -> bytes:
-    """The archive out of its zstd form; stops at the promised size, so that a bomb cannot grow."""
-    try:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
-        with decompressor.stream_reader(content) as reader:
-            archive: bytes = reader.read(size + 1)
-    except zstandard.ZstdError as error:
-        raise BundleRefused(f"The download is not zstd: {error}.") from error
-    if len(archive) != size:
-        raise BundleRefused(f"The download unpacks to {len(archive)} bytes or more; {size} were promised.")
-    return archive
