@@ -45,14 +45,19 @@ class OperatedAdmin(ModelAdmin):
 
     def finish(self, request: HttpRequest, service: Any, done: str) -> HttpResponse:
         """Run a service for a dialog, say how it went, and load the page again."""
-        try:
-            service()
-        except self.expected_errors as error:
-            messages.error(request, str(error))
-        else:
-            messages.success(request, done)
-        # The dialog was sent by htmx, which follows this header and not a redirect.
-        return HttpResponse(headers={"HX-Redirect": request.headers.get("HX-Current-URL", "../")})
+        return finish(request, service, done, self.expected_errors)
+
+
+def finish(request: HttpRequest, service: Any, done: str, expected: Expected = ()) -> HttpResponse:
+    """Run a service for a dialog, say how it went, and load the page again."""
+    try:
+        service()
+    except expected as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, done)
+    # The dialog was sent by htmx, which follows this header and not a redirect.
+    return HttpResponse(headers={"HX-Redirect": request.headers.get("HX-Current-URL", "../")})
 
 
 def bar(percent: float, label: str) -> SafeString:
