@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from phone.errors import CatalogRefused
+from phone.versions import VERSION as VERSION_TEXT
 
 VERSION = 1
-MAX_RELEASES, MAX_BUNDLES, MAX_REVOKED = 100, 64, 10_000
+MAX_RELEASES, MAX_BUNDLES, MAX_DELTAS, MAX_REVOKED = 100, 64, 20, 10_000
 DIGEST = re.compile(r"[0-9a-f]{64}")
-NUMBERS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}")
 
 Check = Callable[[Any], bool]
 
@@ -66,7 +66,7 @@ def _digest(value: Any) -> bool:
 
 
 def _version(value: Any) -> bool:
-    return isinstance(value, str) and NUMBERS.fullmatch(value) is not None
+    return isinstance(value, str) and VERSION_TEXT.fullmatch(value) is not None
 
 
 def _one_of(*allowed: str) -> Check:
@@ -99,6 +99,16 @@ def _limits(**checks: Check) -> Check:
     )
 
 
+def _range(value: Any) -> bool:
+    if value is not None:
+        _fields(value, {"min": _or_none(_version), "max": _or_none(_version)}, "app_range")
+    return True
+
+
+def _engines(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_version, value.values()))
+
+
 def _forms(value: Any) -> bool:
     if not isinstance(value, dict) or len(value) > 8:
         return False
@@ -107,15 +117,26 @@ def _forms(value: Any) -> bool:
     return True
 
 
+def _deltas(value: Any) -> bool:
+    if not _objects(DELTA, "deltas", MAX_DELTAS)(value):
+        return False
+    for delta in value:
+        if delta["kind"] == "bsdiff4":
+            _fields(delta, PATCH, "deltas")
+    return True
+
+
 DELTA = {"base": _digest, "kind": _text, "size": _count}
+PATCH = {"url": _text, "sha256": _digest}
 BUNDLE: dict[str, Any] = {
     "variant": _text,
     "format": _text,
     "precision": _or_none(_text),
     "contract_version": _count,
     "contract_sha256": _digest,
+    "engine_min": _engines,
     "os_min": _or_none(_version),
-    "app_range": _or_none(_limits(min=_or_none(_version), max=_or_none(_version))),
+    "app_range": _range,
     "ram_min_mb": _or_none(_count),
     "accelerators": _list(_text),
     "regions": _list(_text, 300),
@@ -124,7 +145,7 @@ BUNDLE: dict[str, Any] = {
     "sha256": _digest,
     "url": _text,
     "encodings": _forms,
-    "deltas": _objects(DELTA, "deltas", 20),
+    "deltas": _deltas,
     "golden_sha256": _or_none(_digest),
     "card_sha256": _or_none(_digest),
 }

@@ -1,15 +1,28 @@
-"""Which bundle of a catalog this device takes, and whether now. Pure: values in, a decision out.
+"""Which bundle of a catalog this device takes. Pure: a verified catalog and a device in, a decision out.
 
-The server decides with the same rule where it is asked (`resolve`); both are held to the same tables,
-`tests/scenarios/targeting/*.yaml`, which an app's own port can be held to as well.
+The server decides by the same rule where an app asks it (`resolve`); both are held to the same tables,
+`tests/scenarios/targeting/*.yaml`, which an app's own port can be held to as well. The rule, in order:
+
+1. Releases are looked at from the newest counter down, and never below the counter that the device has.
+2. A release whose `conditions` the device does not meet is passed over; so is one that has no bundle for it.
+3. A paused release is for the devices that run it, which keep it. An active one is for those, and for devices
+   whose bucket is below its share: a share that changes never takes a release from a device that has it.
+4. A bundle that is revoked, or that the device is known not to run, is no candidate. A device has only the
+   accelerators and the region that it states; what else it does not say does not restrict it.
+5. iOS takes Core ML where the release has it, because that runs on the Neural Engine; otherwise TFLite.
+6. A lean device takes the variant that is smallest on the wire; any other takes the most precise one.
+7. Ties go to the smaller bundle, then to the smaller digest.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Version = tuple[int, ...]
+from phone.versions import Version, at_least, within
+
 Entry = Mapping[str, Any]
+Arm = Literal["exposed", "control"]
+PerfClass = Literal["low", "mid", "high"]
 
 FORMATS = {"ios": ("coreml", "tflite"), "android": ("tflite",), "linux": ("tflite",)}
 LEAN_BELOW_MB = 4096
@@ -20,21 +33,34 @@ PRECISION_RANK = {"fp32": 4, "fp16": 3, "w8a8": 2, "pal4": 1}
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """This device; what it does not know of itself is None and restricts nothing."""
+    """This device. None is what it does not know of itself."""
 
     platform: str
     os_version: Version | None = None
     app_version: Version | None = None
     ram_mb: int | None = None
-    perf_class: Literal["low", "mid", "high"] | None = None
+    perf_class: PerfClass | None = None
     region: str | None = None
-    accelerators: frozenset[str] | None = None
+    accelerators: frozenset[str] = frozenset()
+    engines: Mapping[str, Version] = field(default_factory=dict)
     contracts: frozenset[int] | None = None
+
+    @property
+    def speed(self) -> PerfClass:
+        """Its performance class; one that has not measured itself counts as mid."""
+        return self.perf_class or "mid"
+
+    @property
+    def is_lean(self) -> bool:
+        """Whether it should get the smallest variant rather than the most precise one."""
+        if self.speed != "mid":
+            return self.speed == "low"
+        return self.ram_mb is not None and self.ram_mb < LEAN_BELOW_MB
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What runs here now."""
+    """What this device runs, and the highest counter that it took."""
 
     release: str
     release_counter: int
@@ -43,9 +69,12 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do: install `bundle` (the catalog's entry), keep what runs, or nothing because there is none.
+    """What to do, and why in one sentence.
 
-    `arm` is the side of the newest staged rollout that this device is on: reports carry it.
+    `install` says which bundle. `keep` names the release to remember, with the catalog's entry where the bundle
+    is in it. `nothing`: there is none, or the installed one is revoked and the device goes back to its last good
+    one. `arm` is the side of the newest staged rollout, `rollout_counter`, that the device is on; reports
+    carry it.
     """
 
     action: Literal["install", "keep", "nothing"]
@@ -53,8 +82,23 @@ class Decision:
     release_counter: int | None
     bundle: Entry | None
     reason: str
-    arm: Literal["exposed", "control"] | None
-    rollout_counter: int | None
+    arm: Arm | None = None
+    rollout_counter: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    device: Device
+    bucket: Callable[[str], int]
+    installed: Installed | None
+    revoked: Collection[str]
+
+    def runs(self, release: Entry) -> bool:
+        return self.installed is not None and self.installed.release_counter == release["release_counter"]
+
+    def is_in_share(self, release: Entry) -> bool:
+        share = release["rollout"]
+        return self.bucket(share["salt"]) < int(share["basis_points"])
 
 
 def decide(
@@ -72,116 +116,146 @@ def decide(
         bucket: its place in 0..9999 for a rollout's salt; computed from a secret that never leaves it.
         installed: what runs here now.
     """
-    revoked = frozenset(catalog["revoked"])
-    releases = sorted(catalog["releases"], key=lambda entry: -int(entry["release_counter"]))
-    eligible = [entry for entry in releases if _meets(entry["conditions"], device)]
-    arm, counter = _arm(eligible, bucket, installed)
-    for entry in eligible:
-        if not _taken(entry, bucket, installed):
-            continue
-        bundle = _best(entry["bundles"], device, revoked)
-        if bundle is None:
-            continue
-        return Decision(*_against(installed, entry, bundle), reason="", arm=arm, rollout_counter=counter)
-    return Decision("nothing", None, None, None, "No release is offered to this device.", arm, counter)
+    asker = _Asker(device, bucket, installed, frozenset(catalog["revoked"]))
+    lowest = installed.release_counter if installed else 0
+    releases = sorted(
+        (release for release in catalog["releases"] if release["release_counter"] >= lowest),
+        key=lambda release: -int(release["release_counter"]),
+    )
+    arm, counter = _arm(releases, asker)
+    passed: list[str] = []
+    for release in releases:
+        refusal = _refusal(release, asker)
+        if refusal is None:
+            return _taken(release, asker, passed, arm, counter)
+        passed.append(refusal)
+    return _without(asker, passed, arm, counter)
 
 
-def _against(
-    installed: Installed | None, entry: Entry, bundle: Entry
-) -> tuple[Literal["install", "keep"], str, int, Entry]:
-    same = installed is not None and installed.sha256 == bundle["sha256"]
-    return "keep" if same else "install", str(entry["release"]), int(entry["release_counter"]), bundle
-
-
-def _taken(entry: Entry, bucket: Callable[[str], int], installed: Installed | None) -> bool:
-    """Who has a release keeps it while the rollout is paused or its share changes."""
-    if installed is not None and installed.release_counter == entry["release_counter"]:
-        return True
-    share = entry["rollout"]
-    return bool(entry["state"] == "active" and bucket(share["salt"]) < share["basis_points"])
-
-
-def _arm(
-    eligible: list[Entry], bucket: Callable[[str], int], installed: Installed | None
-) -> tuple[Literal["exposed", "control"] | None, int | None]:
-    for entry in eligible:
-        if entry["rollout"]["basis_points"] < EVERYONE:
-            side: Literal["exposed", "control"] = "exposed" if _taken(entry, bucket, installed) else "control"
-            return side, int(entry["release_counter"])
+def _arm(releases: list[Entry], asker: _Asker) -> tuple[Arm | None, int | None]:
+    """The side of the newest staged rollout that is for this device, and its counter."""
+    for release in releases:
+        staged = release["rollout"]["basis_points"] < EVERYONE
+        if staged and not unmet(release["conditions"], asker.device) and _best(release, asker):
+            exposed = asker.runs(release) or asker.is_in_share(release)
+            return "exposed" if exposed else "control", int(release["release_counter"])
     return None, None
 
 
-def _meets(conditions: Mapping[str, Any], device: Device) -> bool:
-    """What a device does not know of itself restricts nothing."""
-    ram_min, os_min, app_min = (
-        conditions.get("ram_min_mb"),
-        conditions.get("os_min"),
-        conditions.get("app_min"),
-    )
-    return (
-        _among(device.platform, conditions.get("platforms"))
-        and _among(device.perf_class, conditions.get("perf_classes"))
-        and _among(device.region, conditions.get("regions"))
-        and (ram_min is None or device.ram_mb is None or device.ram_mb >= ram_min)
-        and _within(device.os_version, os_min, conditions.get("os_max"))
-        and _within(device.app_version, app_min, conditions.get("app_max"))
-    )
+def _refusal(release: Entry, asker: _Asker) -> str | None:
+    """Why the device does not take a release; None if it does."""
+    name = f"release {release['release']}"
+    words = unmet(release["conditions"], asker.device)
+    if words:
+        return f"{name} is for devices that meet {'; '.join(words)}"
+    if release["state"] == "paused" and not _keeps(release, asker):
+        return f"{name} is paused"
+    if not asker.runs(release) and not asker.is_in_share(release):
+        return f"{name} is offered to {_percent(release)} and the device is not among them"
+    if _best(release, asker) is None:
+        has = ", ".join(sorted(bundle["variant"] for bundle in release["bundles"]))
+        return f"{name} has no bundle that runs on it, only {has or 'none for phones'}"
+    return None
 
 
-def _among(value: str | None, allowed: list[str] | None) -> bool:
-    return not allowed or value is None or value in allowed
+def unmet(conditions: Mapping[str, Any], device: Device) -> list[str]:
+    """The words whose conditions a device does not meet, or is not known to meet."""
+    wanted = conditions.get
+    met = {
+        "platforms": not wanted("platforms") or device.platform in conditions["platforms"],
+        "os_min, os_max": _inside(device.os_version, wanted("os_min"), wanted("os_max")),
+        "app_min, app_max": _inside(device.app_version, wanted("app_min"), wanted("app_max")),
+        "ram_min_mb": wanted("ram_min_mb") is None or (device.ram_mb or 0) >= conditions["ram_min_mb"],
+        "perf_classes": not wanted("perf_classes") or device.speed in conditions["perf_classes"],
+        "regions": not wanted("regions") or device.region in conditions["regions"],
+    }
+    return [words for words, holds in met.items() if not holds]
 
 
-def _within(version: Version | None, lowest: str | None, highest: str | None) -> bool:
-    if version is None:
+def _inside(version: Version | None, lowest: str | None, highest: str | None) -> bool:
+    if lowest is None and highest is None:
         return True
-    return (lowest is None or version >= parse_version(lowest)) and (
-        highest is None or version <= parse_version(highest)
-    )
+    return version is not None and within(version, lowest, highest)
 
 
-def parse_version(text: str) -> Version:
-    """`17.4.0` as (17, 4), so that 17.10 is newer than 17.9.
-
-    Raises:
-        ValueError: no version.
-    """
-    parts = [int(part) for part in text.split(".")]
-    while len(parts) > 1 and parts[-1] == 0:
-        parts.pop()
-    return tuple(parts)
+def _keeps(release: Entry, asker: _Asker) -> bool:
+    """Whether the device runs a bundle of this release that nobody revoked."""
+    held = asker.installed.sha256 if asker.installed and asker.runs(release) else None
+    return held not in asker.revoked and any(bundle["sha256"] == held for bundle in release["bundles"])
 
 
-def is_lean(device: Device) -> bool:
-    """Whether this device should get the smallest variant rather than the most precise one."""
-    if device.perf_class is not None and device.perf_class != "mid":
-        return device.perf_class == "low"
-    return device.ram_mb is not None and device.ram_mb < LEAN_BELOW_MB
+def _taken(
+    release: Entry, asker: _Asker, passed: list[str], arm: Arm | None, counter: int | None
+) -> Decision:
+    held = asker.installed.sha256 if asker.installed else None
+    if release["state"] == "paused":
+        bundle = next(bundle for bundle in release["bundles"] if bundle["sha256"] == held)
+        why = f"release {release['release']} is paused and the device runs it"
+    else:
+        bundle = _best(release, asker) or {}
+        size = "smallest" if asker.device.is_lean else "most precise"
+        why = (
+            f"release {release['release']} is offered to {_percent(release)}, and {bundle['variant']} is the {size} "
+            f"variant in the format that {asker.device.platform} prefers"
+        )
+    action: Literal["install", "keep"] = "keep" if bundle["sha256"] == held else "install"
+    name, number = str(release["release"]), int(release["release_counter"])
+    return Decision(action, name, number, bundle, _sentence([*passed, why]), arm, counter)
 
 
-def _best(bundles: list[Entry], device: Device, revoked: frozenset[str]) -> Entry | None:
-    usable = [entry for entry in bundles if entry["sha256"] not in revoked and _runs(entry, device)]
-    return min(usable, key=lambda entry: _order(entry, device), default=None)
+def _without(asker: _Asker, passed: list[str], arm: Arm | None, counter: int | None) -> Decision:
+    """The decision where no release is taken."""
+    installed, why = asker.installed, passed or ["the channel offers no newer release"]
+    if installed is None:
+        return Decision("nothing", None, None, None, _sentence(why), arm, counter)
+    if installed.sha256 in asker.revoked:
+        why = [*why, "the installed bundle is revoked: go back to the last good one"]
+        return Decision("nothing", None, None, None, _sentence(why), arm, counter)
+    kept = _sentence([*why, "what is installed stays"])
+    return Decision("keep", installed.release, installed.release_counter, None, kept, arm, counter)
 
 
-def _runs(entry: Entry, device: Device) -> bool:
-    if entry["format"] not in FORMATS[device.platform]:
-        return False
-    app = entry["app_range"] or {}
-    needs = frozenset(entry["accelerators"])
+def _best(release: Entry, asker: _Asker) -> Entry | None:
+    usable = [
+        bundle
+        for bundle in release["bundles"]
+        if bundle["sha256"] not in asker.revoked and runs_on(bundle, asker.device)
+    ]
+    return min(usable, key=lambda bundle: _order(bundle, asker.device), default=None)
+
+
+def runs_on(bundle: Entry, device: Device) -> bool:
+    """Whether nothing that the device knows of itself keeps it from running a bundle."""
+    app = bundle["app_range"] or {"min": None, "max": None}
     return (
-        (device.contracts is None or entry["contract_version"] in device.contracts)
-        and _within(device.os_version, entry["os_min"], None)
-        and _within(device.app_version, app.get("min"), app.get("max"))
-        and (device.ram_mb is None or device.ram_mb >= (entry["ram_min_mb"] or 0))
-        and (device.accelerators is None or needs <= device.accelerators)
-        and _among(device.region, entry["regions"])
-        and _among(device.perf_class, entry["perf_class"])
+        bundle["format"] in FORMATS[device.platform]
+        and (device.os_version is None or within(device.os_version, bundle["os_min"], None))
+        and (device.app_version is None or within(device.app_version, app["min"], app["max"]))
+        and (device.ram_mb is None or device.ram_mb >= (bundle["ram_min_mb"] or 0))
+        and (device.contracts is None or bundle["contract_version"] in device.contracts)
+        and (not bundle["perf_class"] or device.speed in bundle["perf_class"])
+        and (not bundle["regions"] or device.region in bundle["regions"])
+        and set(bundle["accelerators"]) <= device.accelerators
+        and all(
+            at_least(device.engines[engine], oldest)
+            for engine, oldest in bundle["engine_min"].items()
+            if engine in device.engines
+        )
     )
 
 
-def _order(entry: Entry, device: Device) -> tuple[int, int, int, str]:
-    preferred = FORMATS[device.platform].index(entry["format"])
-    precise = 0 if is_lean(device) else -PRECISION_RANK.get(entry["precision"], 0)
-    smallest = min([entry["size"], *(form["size"] for form in entry["encodings"].values())])
-    return preferred, precise, smallest, entry["sha256"]
+def _order(bundle: Entry, device: Device) -> tuple[int, int, int, str]:
+    preferred = FORMATS[device.platform].index(bundle["format"])
+    precise = 0 if device.is_lean else -PRECISION_RANK.get(bundle["precision"], 0)
+    on_the_wire = min([bundle["size"], *(form["size"] for form in bundle["encodings"].values())])
+    return preferred, precise, on_the_wire, bundle["sha256"]
+
+
+def _percent(release: Entry) -> str:
+    share: int = release["rollout"]["basis_points"]
+    return "everyone" if share == EVERYONE else f"{share / 100:g} %"
+
+
+def _sentence(parts: list[str]) -> str:
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
