@@ -1,67 +1,85 @@
-"""What the API says about what is offered: plain documents from rows. Pure."""
+"""What the API says about what is offered beside the catalogs. Pure."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from django.urls import reverse
-
+from mobile_models.catalog import bundle_url, document, encodings_of
 from mobile_models.device import Device
-from mobile_models.models import Bundle, Rollout
-from mobile_models.selectors import candidate
-from mobile_models.targeting import PRECISION_RANK, choose_bundle
+from mobile_models.errors import NoBundleForDevice
+from mobile_models.models import Bundle
+from mobile_models.rollout import EVERYONE
+from mobile_models.selectors import Offer, nothing_offered
+from mobile_models.targeting import Decision, decide, precision_of
 
 
-def resolved(rollouts: Sequence[Rollout], bundles: dict[int, list[Bundle]], device: Device) -> dict[str, Any]:
-    """The offer for a device, and under `otherwise` the one for a device outside the newest rollout's share.
+def resolved(offer: Offer, device: Device) -> dict[str, Any]:
+    """The answer for a device inside every share, and under `otherwise` for one outside all of them.
 
     Raises:
-        NoBundleForDevice: the newest release has nothing for it.
+        NoLiveRelease: the channel offers nothing.
+        NoBundleForDevice: nothing on offer runs on it.
     """
-    newest, *older = rollouts
-    offer = _offer(newest, bundles[newest.release_id], device)
-    offer["otherwise"] = _offer(older[-1], bundles[older[-1].release_id], device) if older else None
-    return offer
-
-
-def catalog(channel: str, rollouts: Sequence[Rollout], bundles: dict[int, list[Bundle]]) -> dict[str, Any]:
-    """Every release on offer in a channel with its bundles, newest first."""
+    if not offer.rollouts:
+        raise nothing_offered(offer.channel.name)
+    catalog = document(offer, device.platform)
+    inside = decide(catalog, device, bucket=None)
+    if inside.bundle is None:
+        raise NoBundleForDevice(
+            f"There is no bundle for this device. {inside.reason} Keep the model that you have, or ask for a forecast instead."
+        )
+    # The last place of all is inside a share of everyone only.
+    outside = decide(catalog, device, bucket=lambda _: EVERYONE - 1)
+    staged = outside.release_counter != inside.release_counter
     return {
-        "channel": channel,
+        **_answer(inside, offer),
+        "otherwise": _answer(outside, offer) if staged and outside.bundle else None,
+        "revoked": catalog["revoked"],
+    }
+
+
+def overview(offer: Offer) -> dict[str, Any]:
+    """Every release on offer in a channel with its bundles for all platforms, newest first."""
+    return {
+        "channel": offer.channel.name,
         "releases": [
-            {**_release(rollout), "bundles": [described(bundle) for bundle in bundles[rollout.release_id]]}
-            for rollout in rollouts
+            {
+                "release": rollout.release.version,
+                "release_counter": rollout.release_counter,
+                "state": rollout.state,
+                "rollout": {"salt": rollout.salt, "basis_points": rollout.basis_points},
+                "conditions": rollout.conditions,
+                "bundles": [_described(bundle) for bundle in offer.bundles[rollout.release_id]],
+            }
+            for rollout in offer.rollouts
         ],
     }
 
 
-def described(bundle: Bundle) -> dict[str, Any]:
-    """One bundle as the API shows it."""
-    chosen = candidate(bundle)
+def _described(bundle: Bundle) -> dict[str, Any]:
+    """One bundle, whatever the platform."""
     return {
         "name": bundle.name,
         "variant": bundle.variant,
         "format": bundle.format,
-        "precision": chosen.precision if chosen.precision in PRECISION_RANK else None,
+        "precision": precision_of(bundle.variant),
         "platforms": bundle.platforms,
         "size": bundle.size,
         "sha256": bundle.sha256,
-        "encodings": {"zstd": {"size": bundle.wire_size, "sha256": bundle.wire_sha256}},
+        "encodings": encodings_of(bundle),
         "contract": bundle.contract,
         "engine_min": bundle.engine_min,
-        "url": reverse("blob", args=[bundle.sha256]),
+        "url": bundle_url(bundle.sha256),
     }
 
 
-def _offer(rollout: Rollout, bundles: Sequence[Bundle], device: Device) -> dict[str, Any]:
-    by_digest = {bundle.sha256: bundle for bundle in bundles}
-    chosen = choose_bundle([candidate(bundle) for bundle in bundles], device)
-    bundle = described(by_digest[chosen.sha256])
-    return {**_release(rollout), "bundle": bundle, "url": bundle["url"]}
-
-
-def _release(rollout: Rollout) -> dict[str, Any]:
+def _answer(decision: Decision, offer: Offer) -> dict[str, Any]:
+    entry = decision.bundle or {}
+    rollout = next(one for one in offer.rollouts if one.release_counter == decision.release_counter)
+    row = next(one for one in offer.bundles[rollout.release_id] if one.sha256 == entry["sha256"])
     return {
-        "release": rollout.release.version,
-        "release_counter": rollout.release_counter,
+        "release": decision.release,
+        "release_counter": decision.release_counter,
         "rollout": {"salt": rollout.salt, "basis_points": rollout.basis_points},
+        "bundle": {**_described(row), **entry},
+        "url": entry["url"],
+        "reason": decision.reason,
     }

@@ -1,20 +1,23 @@
 """What is offered, read from the rows."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from django.db.models import Prefetch, QuerySet
+
 from mobile_models import storage
-from mobile_models.device import PLATFORMS, parse_version
 from mobile_models.errors import (
+    BundleRevoked,
     NoLiveRelease,
     ParameterInvalid,
     ReleaseIncomplete,
     UnknownChannel,
     UnknownDigest,
 )
-from mobile_models.models import CHANNEL_NAME, DEFAULT_CHANNEL, Bundle, Channel, Release, Rollout
+from mobile_models.models import CHANNEL_NAME, DEFAULT_CHANNEL, Bundle, Channel, Delta, Release, Rollout
 from mobile_models.rollout import EVERYONE
-from mobile_models.targeting import Candidate
 from packager.contract import Contract, contract_with_guidance, reference_contract
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -23,55 +26,92 @@ SERVER_VARIANT = "server_fp32"
 MODELS = {"point": (reference_contract, contract_with_guidance)}
 
 
+# What devices are told of: a paused rollout is for those that have it.
+OFFERED = (Rollout.State.ACTIVE, Rollout.State.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a channel offers: rollouts newest first, their bundles by the release's key, what is revoked."""
+
+    channel: Channel
+    rollouts: Sequence[Rollout]
+    bundles: dict[int, list[Bundle]]
+    revoked: Sequence[Bundle]
+
+
 def served_contracts() -> dict[str, Contract]:
     """The contracts that this server serves inputs for, by digest."""
     contracts = [read() for readers in MODELS.values() for read in readers]
     return {contract.digest: contract for contract in contracts}
 
 
-def offered_rollouts(channel: str = DEFAULT_CHANNEL) -> list[Rollout]:
-    """What a channel offers, newest first: perhaps a staged rollout, then the one that everyone may have.
-
-    One query. An older rollout behind a full one is not offered.
+def offer_of(channel: str) -> Offer:
+    """All that a channel offers, which may be nothing. Four queries; a fifth where it is nothing.
 
     Raises:
         ParameterInvalid: the name cannot be a channel's.
         UnknownChannel: no channel has this name; lists those that exist.
+    """
+    rollouts = _open_rollouts(channel)
+    return Offer(
+        channel=rollouts[0].channel if rollouts else named_channel(channel),
+        rollouts=rollouts,
+        bundles=offered_bundles([rollout.release for rollout in rollouts]),
+        revoked=list(Bundle.objects.filter(revocation__isnull=False).only("sha256", "platforms")),
+    )
+
+
+def offered_rollouts(channel: str = DEFAULT_CHANNEL) -> list[Rollout]:
+    """What a channel offers, newest first: perhaps staged rollouts, then the one that everyone may have.
+
+    One query. An older rollout behind one for everyone is not offered.
+
+    Raises:
+        ParameterInvalid, UnknownChannel: as `offer_of`.
         NoLiveRelease: the channel offers nothing.
     """
-    if not re.fullmatch(CHANNEL_NAME, channel):
-        raise ParameterInvalid(
-            f"channel: {channel[:60]!r} was given; allowed are at most 40 lower-case letters, digits and "
-            "dashes, a letter first."
-        )
-    active = Rollout.objects.filter(channel__name=channel, state=Rollout.State.ACTIVE).select_related(
-        "release"
-    )
-    rollouts = list(active.order_by("-release_counter"))
+    rollouts = _open_rollouts(channel)
     if not rollouts:
-        raise _nothing_offered(channel)
-    full = [position for position, rollout in enumerate(rollouts) if rollout.basis_points == EVERYONE]
-    return rollouts[: full[0] + 1] if full else rollouts
+        named_channel(channel)
+        raise nothing_offered(channel)
+    return rollouts
 
 
 def live_release(channel: str = DEFAULT_CHANNEL) -> Release:
-    """The release that most of a channel runs and the server forecasts with: not the staged one of two.
+    """The release that most of a channel runs and the server forecasts with: not a staged one.
 
     Raises:
         UnknownChannel, NoLiveRelease: as `offered_rollouts`.
     """
-    return offered_rollouts(channel)[-1].release
+    rollouts = offered_rollouts(channel)
+    return next((rollout for rollout in rollouts if _is_for_everyone(rollout)), rollouts[-1]).release
 
 
 def offered_bundles(releases: list[Release]) -> dict[int, list[Bundle]]:
-    """The verified bundles of each release, by the release's key. One query."""
-    links = Release.bundles.through.objects.filter(
-        release__in=releases, bundle__state=Bundle.State.VERIFIED
-    ).select_related("bundle")
+    """The verified bundles of each release with the deltas to them, by the release's key. Two queries."""
+    deltas = Delta.objects.filter(offered=True).select_related("base").order_by("base__sha256", "kind")
+    links = (
+        Release.bundles.through.objects.filter(release__in=releases, bundle__state=Bundle.State.VERIFIED)
+        .select_related("bundle")
+        .prefetch_related(Prefetch("bundle__deltas_to", queryset=deltas))
+    )
     found: dict[int, list[Bundle]] = {release.pk: [] for release in releases}
     for link in links.order_by("bundle__variant"):
         found[link.release_id].append(link.bundle)
     return found
+
+
+def named_channel(name: str) -> Channel:
+    """The channel with this name.
+
+    Raises:
+        UnknownChannel: there is none; lists those that exist.
+    """
+    channels = {channel.name: channel for channel in Channel.objects.all()}
+    if name not in channels:
+        raise UnknownChannel(f"channel: {name!r} was given; allowed are {', '.join(channels) or 'none yet'}.")
+    return channels[name]
 
 
 def server_bundle(release: Release) -> Bundle:
@@ -80,7 +120,8 @@ def server_bundle(release: Release) -> Bundle:
     Raises:
         ReleaseIncomplete: the release has none.
     """
-    found = release.bundles.filter(variant=SERVER_VARIANT, state=Bundle.State.VERIFIED).first()
+    usable = release.bundles.filter(state=Bundle.State.VERIFIED, revocation__isnull=True)
+    found = usable.filter(variant=SERVER_VARIANT).first()
     if found is None:
         raise ReleaseIncomplete(
             f"Release {release.version} has no verified {SERVER_VARIANT} bundle; the server cannot forecast. "
@@ -89,35 +130,46 @@ def server_bundle(release: Release) -> Bundle:
     return found
 
 
+def verified_bundles() -> QuerySet[Bundle]:
+    """The bundles that were run and found good, with what is needed to see whether they may be sent."""
+    return Bundle.objects.filter(state=Bundle.State.VERIFIED).select_related("revocation")
+
+
 def stored_bundle(sha256: str) -> Bundle:
-    """The bundle with this digest. One query.
+    """The bundle with this digest, if it may be sent. One query; none for what is no digest.
 
     Raises:
         UnknownDigest: it is no digest, or no verified bundle has it.
+        BundleRevoked: no device may run it any more.
     """
-    if not SHA256.fullmatch(sha256):
-        raise UnknownDigest(
-            f"{sha256[:80]!r} is not a digest; allowed are 64 lower-case hexadecimal digits. "
-            "The catalog at /v1/catalog lists those on offer."
-        )
-    bundle = Bundle.objects.filter(sha256=sha256, state=Bundle.State.VERIFIED).first()
+    is_digest = SHA256.fullmatch(sha256)
+    return sendable(verified_bundles().filter(sha256=sha256).first() if is_digest else None, sha256)
+
+
+def sendable(bundle: Bundle | None, sha256: str) -> Bundle:
+    """The bundle that was found for a digest, if it may be sent.
+
+    Raises:
+        UnknownDigest, BundleRevoked: as `stored_bundle`.
+    """
     if bundle is None:
-        raise UnknownDigest(
-            f"No bundle has the digest {sha256}. The catalog at /v1/catalog lists those on offer."
+        seen = f"No bundle has the digest {sha256}."
+        if not SHA256.fullmatch(sha256):
+            seen = f"{sha256[:80]!r} is not a digest; allowed are 64 lower-case hexadecimal digits."
+        raise UnknownDigest(f"{seen} The catalog at /v1/catalog lists those on offer.")
+    if hasattr(bundle, "revocation"):
+        raise BundleRevoked(
+            f"Bundle {sha256} was revoked: {bundle.revocation.reason} Fall back to the last good one, and ask "
+            "the catalog at /v1/catalog what is on offer."
         )
     return bundle
 
 
-def candidate(bundle: Bundle) -> Candidate:
-    """What targeting needs to know of a bundle."""
-    minimums = {platform: parse_version(str(bundle.engine_min.get(platform, ""))) for platform in PLATFORMS}
-    return Candidate(
-        sha256=bundle.sha256,
-        variant=bundle.variant,
-        format=bundle.format,
-        platforms=tuple(bundle.platforms),
-        wire_size=bundle.wire_size,
-        os_min={platform: version for platform, version in minimums.items() if version is not None},
+def offered_delta(sha256: str, base: str, kind: str) -> Delta | None:
+    """The patch of a kind that makes one bundle out of another, if it is offered. One query."""
+    offered = Delta.objects.filter(offered=True, kind=kind, target__state=Bundle.State.VERIFIED)
+    return (
+        offered.filter(target__sha256=sha256, base__sha256=base).select_related("target__revocation").first()
     )
 
 
@@ -133,12 +185,24 @@ def blob_path(sha256: str) -> Path:
     return path
 
 
-def _nothing_offered(channel: str) -> NoLiveRelease | UnknownChannel:
-    names = list(Channel.objects.values_list("name", flat=True))
-    if channel not in names:
-        return UnknownChannel(
-            f"channel: {channel!r} was given; allowed are {', '.join(names) or 'none yet'}."
-        )
+def nothing_offered(channel: str) -> NoLiveRelease:
+    """What to say of a channel without a release."""
     return NoLiveRelease(
         f"Channel {channel} offers no release. Approve a release and start a rollout of it to this channel."
     )
+
+
+def _open_rollouts(channel: str) -> list[Rollout]:
+    if not re.fullmatch(CHANNEL_NAME, channel):
+        raise ParameterInvalid(
+            f"channel: {channel[:60]!r} was given; allowed are at most 40 lower-case letters, digits and "
+            "dashes, a letter first."
+        )
+    offered = Rollout.objects.filter(channel__name=channel, state__in=OFFERED)
+    rollouts = list(offered.select_related("channel", "release").order_by("-release_counter"))
+    full = [position for position, rollout in enumerate(rollouts) if _is_for_everyone(rollout)]
+    return rollouts[: full[0] + 1] if full else rollouts
+
+
+def _is_for_everyone(rollout: Rollout) -> bool:
+    return rollout.basis_points == EVERYONE and not rollout.conditions

@@ -1,10 +1,12 @@
 from django.urls import URLPattern, path
 
-from mobile_models import views
+from mobile_models import blob_views, views
 
 urlpatterns: list[URLPattern] = [
     path("models", views.Models.as_view(), name="models"),
     path("models/<str:model>/resolve", views.Resolve.as_view(), name="resolve"),
     path("catalog", views.Catalog.as_view(), name="catalog"),
-    path("blobs/<str:sha256>", views.Blob.as_view(), name="blob"),
+    path("catalog/schema.json", views.CatalogSchema.as_view(), name="catalog-schema"),
+    path("blobs/<str:sha256>", blob_views.Blob.as_view(), name="blob"),
+    path("blobs/<str:sha256>/delta/<str:base>", blob_views.BlobDelta.as_view(), name="blob-delta"),
 ]

@@ -1,21 +1,18 @@
 """The delivery API. Every answer is the same for everyone who asks the same, so caches may keep it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mobile_models import blobs, conditional, offers, selectors
+from mobile_models import conditional, offers, selectors
+from mobile_models.catalog import build_catalog, schema
 from mobile_models.device import MAX_RAM_MB, PERF_CLASSES, PLATFORMS, parse_device
 from mobile_models.errors import UnknownModel
 from mobile_models.models import DEFAULT_CHANNEL
@@ -53,24 +50,6 @@ DEVICE = [
 ]
 
 
-class AnyAccept(BaseContentNegotiation):
-    """Sends what the address names, whatever `Accept` says: a blob has one media type."""
-
-    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:  # noqa: ARG002
-        """The first."""
-        return next(iter(parsers))
-
-    def select_renderer(
-        self,
-        request: Request,  # noqa: ARG002
-        renderers: Iterable[BaseRenderer],
-        format_suffix: str | None = None,  # noqa: ARG002
-    ) -> tuple[BaseRenderer, str]:
-        """The first, which renders problem documents."""
-        first = next(iter(renderers))
-        return first, first.media_type
-
-
 class Models(APIView):
     """The models that this server serves."""
 
@@ -96,10 +75,19 @@ class Catalog(APIView):
     )
     def get(self, request: Request) -> Response:
         """List every bundle on offer in a channel."""
-        channel = request.query_params.get("channel", DEFAULT_CHANNEL)
-        rollouts = selectors.offered_rollouts(channel)
-        bundles = selectors.offered_bundles([rollout.release for rollout in rollouts])
-        return _cacheable(request, offers.catalog(channel, rollouts, bundles))
+        channel, platform = _channel(request), request.query_params.get("platform")
+        if platform is None:
+            return _cacheable(request, offers.overview(selectors.offer_of(channel)))
+        return _cacheable(request, build_catalog(channel, platform))
+
+
+class CatalogSchema(APIView):
+    """The form of the catalog."""
+
+    @extend_schema(operation_id="catalog_schema", tags=["delivery"], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """The JSON Schema (2020-12) that every catalog meets."""
+        return _cacheable(request, schema())
 
 
 class Resolve(APIView):
@@ -131,56 +119,7 @@ class Resolve(APIView):
         if model not in selectors.MODELS:
             raise UnknownModel(f"model: {model[:60]!r} was given; allowed are {', '.join(selectors.MODELS)}.")
         device = parse_device(request.query_params)
-        rollouts = selectors.offered_rollouts(request.query_params.get("channel", DEFAULT_CHANNEL))
-        bundles = selectors.offered_bundles([rollout.release for rollout in rollouts])
-        return _cacheable(request, offers.resolved(rollouts, bundles, device))
-
-
-class Blob(APIView):
-    """The bytes of a bundle."""
-
-    content_negotiation_class = AnyAccept
-
-    @extend_schema(
-        operation_id="blob",
-        tags=["delivery"],
-        parameters=[
-            OpenApiParameter(
-                "sha256",
-                location="path",
-                description="SHA-256 of the archive, 64 lower-case hexadecimal digits.",
-            ),
-            OpenApiParameter(
-                "Range", location="header", description="One range of bytes; several give the whole."
-            ),
-            OpenApiParameter(
-                "If-Range", location="header", description="Honour Range only for this strong ETag."
-            ),
-            OpenApiParameter(
-                "If-None-Match", location="header", description="304 if the client has this form."
-            ),
-            OpenApiParameter(
-                "Accept-Encoding", location="header", description="`zstd` for the compressed form."
-            ),
-        ],
-        responses={
-            (200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY, description="The whole form."),
-            (206, "application/zip"): OpenApiResponse(
-                OpenApiTypes.BINARY, description="The range of the form."
-            ),
-            304: OpenApiResponse(description="The client has this form."),
-            (404, PROBLEM): _problem("Not a digest, or no bundle has it."),
-            (412, PROBLEM): _problem("If-Match names another form."),
-            (416, PROBLEM): _problem("No byte lies in the range."),
-        },
-    )
-    def get(self, request: Request, sha256: str) -> HttpResponseBase:
-        """Download a bundle, or the rest of one.
-
-        Never changes under its address. Each form (plain, zstd) has its own strong ETag and `Repr-Digest`; a
-        range counts in the bytes of the form that is sent, and `Content-Digest` is of that range.
-        """
-        return blobs.answer(request, selectors.stored_bundle(sha256))
+        return _cacheable(request, offers.resolved(selectors.offer_of(_channel(request)), device))
 
 
 def _model(name: str, contracts: list[Contract]) -> dict[str, Any]:
@@ -198,7 +137,11 @@ def _model(name: str, contracts: list[Contract]) -> dict[str, Any]:
     }
 
 
-def _cacheable(request: Request, body: dict[str, Any]) -> Response:
+def _channel(request: Request) -> str:
+    return request.query_params.get("channel", DEFAULT_CHANNEL)
+
+
+def _cacheable(request: Request, body: Mapping[str, Any]) -> Response:
     """A document with an ETag, or 304 for a client that has it."""
     etag = f'"{hashlib.sha256(canonical_json(body)).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": f"public, max-age={OFFER_SECONDS}"}

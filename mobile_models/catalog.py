@@ -1,0 +1,129 @@
+"""The catalog: what a channel offers to a platform, as the document that is signed.
+
+There is no clock in it: equal rows give equal bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mobile_models import selectors
+from mobile_models.conditions import parse_conditions
+from mobile_models.device import parse_platform
+from mobile_models.models import Bundle, Delta, Rollout
+from mobile_models.policy import parse_policy
+from mobile_models.targeting import precision_of
+from mobile_models.versions import parse_version
+
+SCHEMA = Path(__file__).parent / "schemas" / "catalog.schema.json"
+# Addresses are written here and not reversed: what is signed must not depend on who builds it.
+REPORTS = {"url": "/v1/reports", "token_url": "/v1/reports/token"}
+
+
+def build_catalog(channel: str, platform: str) -> dict[str, Any]:
+    """The catalog of a channel for a platform. Four queries.
+
+    Raises:
+        ParameterInvalid: the platform is unknown, or the name cannot be a channel's.
+        UnknownChannel: no channel has this name; lists those that exist.
+    """
+    return document(selectors.offer_of(channel), parse_platform(platform))
+
+
+@cache
+def schema() -> Mapping[str, Any]:
+    """The JSON Schema (2020-12) that every catalog meets."""
+    read: dict[str, Any] = json.loads(SCHEMA.read_text())
+    return read
+
+
+def document(offer: selectors.Offer, platform: str) -> dict[str, Any]:
+    """A catalog from rows that were read."""
+    releases = (_release(rollout, offer, platform) for rollout in offer.rollouts)
+    return {
+        "catalog": 1,
+        "channel": offer.channel.name,
+        "platform": platform,
+        "releases": [release for release in releases if release["bundles"]],
+        "policy": parse_policy(offer.channel.policy),
+        "revoked": sorted(bundle.sha256 for bundle in offer.revoked if platform in bundle.platforms),
+        "reports": REPORTS,
+    }
+
+
+def bundle_url(sha256: str) -> str:
+    """Where a bundle's bytes are."""
+    return f"/v1/blobs/{sha256}"
+
+
+def _release(rollout: Rollout, offer: selectors.Offer, platform: str) -> dict[str, Any]:
+    """One release on offer; without bundles where it is not for the platform."""
+    conditions = parse_conditions(rollout.conditions)
+    revoked = {bundle.sha256 for bundle in offer.revoked}
+    meant = not conditions.platforms or platform in conditions.platforms
+    bundles = [
+        _bundle(bundle, rollout, platform)
+        for bundle in offer.bundles[rollout.release_id]
+        if meant and platform in bundle.platforms and bundle.sha256 not in revoked
+    ]
+    return {
+        "release": rollout.release.version,
+        "release_counter": rollout.release_counter,
+        "state": str(rollout.state),
+        "rollout": {"salt": rollout.salt, "basis_points": rollout.basis_points},
+        "conditions": conditions.document(),
+        "bundles": bundles,
+    }
+
+
+def _bundle(bundle: Bundle, rollout: Rollout, platform: str) -> dict[str, Any]:
+    targeting = bundle.manifest.get("targeting", {})
+    return {
+        "release": rollout.release.version,
+        "release_counter": rollout.release_counter,
+        "variant": bundle.variant,
+        "format": bundle.format,
+        "precision": precision_of(bundle.variant),
+        "contract_version": bundle.contract["version"],
+        "contract_sha256": bundle.contract_sha256,
+        "engine_min": bundle.engine_min,
+        "os_min": _os_min(bundle, platform),
+        "app_range": _app_range(targeting),
+        "ram_min_mb": targeting.get("ram_min_mb"),
+        "accelerators": sorted(targeting.get("accelerators", [])),
+        "regions": sorted(targeting.get("regions", [])),
+        "perf_class": sorted(targeting.get("perf_class", [])),
+        "size": bundle.size,
+        "sha256": bundle.sha256,
+        "target": f"bundles/{platform}/{bundle.sha256}.zip",
+        "url": bundle_url(bundle.sha256),
+        "encodings": encodings_of(bundle),
+        "deltas": [_delta(delta, bundle) for delta in bundle.deltas_to.all()],
+        "golden_sha256": bundle.golden_sha256 or bundle.manifest["files"]["golden.json"]["sha256"],
+        "card_sha256": bundle.card_sha256 or None,
+    }
+
+
+def encodings_of(bundle: Bundle) -> dict[str, Any]:
+    """Size and SHA-256 of each compressed form of a bundle."""
+    return bundle.encodings or {"zstd": {"size": bundle.wire_size, "sha256": bundle.wire_sha256}}
+
+
+def _os_min(bundle: Bundle, platform: str) -> str | None:
+    oldest = str(bundle.engine_min.get(platform, ""))
+    return oldest if parse_version(oldest) else None
+
+
+def _app_range(targeting: Mapping[str, Any]) -> dict[str, Any] | None:
+    given = targeting.get("app_range")
+    return {"min": given.get("min"), "max": given.get("max")} if given else None
+
+
+def _delta(delta: Delta, target: Bundle) -> dict[str, Any]:
+    """How a device that has the base gets the target; dcz is negotiated at the bundle's own url."""
+    common = {"base": delta.base.sha256, "kind": delta.kind, "size": delta.size}
+    if delta.kind == Delta.Kind.DCZ:
+        return common
+    return {**common, "sha256": delta.sha256, "url": f"{bundle_url(target.sha256)}/delta/{delta.base.sha256}"}
