@@ -111,7 +111,9 @@ def rollout_document(
     return document
 
 
-def snapshot_document(contents: Mapping[str, tuple[int, bytes]], *, version: int, expires: datetime) -> Snapshot:
+def snapshot_document(
+    contents: Mapping[str, tuple[int, bytes]], *, version: int, expires: datetime
+) -> Snapshot:
     """The versions of everything but root, snapshot and timestamp, each with its length and digest."""
     meta = {f"{role}.json": _meta(*contents[role]) for role in sorted(contents)}
     return Snapshot(version=version, expires=expires, meta=meta)

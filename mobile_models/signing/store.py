@@ -13,6 +13,11 @@ from mobile_models.signing.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 Kind = TypeVar("Kind", Root, Snapshot, Targets, Timestamp)
 
 
+def is_initialised() -> bool:
+    """Whether there is a repository."""
+    return Metadata.objects.filter(role=ROOT).exists()
+
+
 def lock() -> bool:
     """Hold everything that is published until the transaction ends; False where nothing was initialised.
 
