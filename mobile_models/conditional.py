@@ -1,19 +1,28 @@
 """The HTTP rules that a download needs, on header values alone: ranges, entity tags, content codings. Pure.
 
-Sources: RFC 9110 sections 8.8.3, 12.5.3, 13 and 14; RFC 9530 for digests.
+Sources: RFC 9110 sections 8.8.3, 12.5.3, 13 and 14; RFC 9530 for digests; RFC 9842 for dictionaries.
 """
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mobile_models.errors import RangeNotSatisfiable
+from mobile_models.encodings import GZIP, IDENTITY
+from mobile_models.errors import NotAcceptable, RangeNotSatisfiable
+from mobile_models.patches import DCZ
 
 ONE_RANGE = re.compile(r"bytes=[ \t]*(?:([0-9]{1,100})-([0-9]{0,100})|-([0-9]{1,100}))[ \t]*", re.IGNORECASE)
 ENTITY_TAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 CODING = re.compile(
     r"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?))?[ \t]*", re.IGNORECASE
 )
+ANY_CODING = "*"
+# RFC 9110 section 8.4.1.3.
+ALIASES = {"x-gzip": GZIP}
+# The plain form is acceptable unless refused, and liked less than whatever the client names.
+LEAST = 1e-9
+DICTIONARY = re.compile(r"[ ]*:([A-Za-z0-9+/]{43}=):[ ]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +88,50 @@ def if_match_holds(header: str | None, etag: str) -> bool:
     return header is None or header.strip() == "*" or etag in _tags(header)
 
 
-def prefers_zstd(header: str | None) -> bool:
-    """Whether to send the zstd form: the client names zstd and does not like the plain form better."""
-    weights = {}
-    for item in (header or "").split(","):
-        match = CODING.fullmatch(item)
-        if match:
-            weights[match[1].lower()] = float(match[2] or 1)
-    zstd = weights.get("zstd", 0.0)
-    return zstd > 0 and zstd >= weights.get("identity", 0.0)
+def choose_coding(header: str | None, sizes: Mapping[str, int]) -> str:
+    """The content coding to answer with: of those that the client rates best, the one with fewest bytes.
+
+    A coding that the client names goes before one that only `*` or silence allows: whoever says nothing can
+    read the plain form, and perhaps no other.
+
+    Args:
+        header: value of `Accept-Encoding`, None where there is none.
+        sizes: bytes of each form that there is, by coding, `identity` among them. The client must name `dcz`.
+
+    Raises:
+        NotAcceptable: the client refuses every one of them.
+    """
+    weights = _weights(header or "")
+    anything = weights.get(ANY_CODING)
+
+    def rating(coding: str) -> tuple[float, bool, bool, int]:
+        named = coding in weights
+        unnamed = anything if coding != DCZ else None
+        if coding == IDENTITY and unnamed is None:
+            unnamed = LEAST
+        return weights.get(coding, unnamed or 0.0), named, coding == IDENTITY and not named, -sizes[coding]
+
+    best = max(sizes, key=rating)
+    if rating(best)[0] == 0:
+        raise NotAcceptable(
+            f"Accept-Encoding {(header or '')[:100]!r} allows none of {', '.join(sizes)}. "
+            "Allow one of them; without the header the plain form is sent."
+        )
+    return best
+
+
+def names_coding(header: str | None, coding: str) -> bool:
+    """Whether a client says that it takes this coding."""
+    return _weights(header or "").get(coding, 0.0) > 0
+
+
+def parse_dictionary(header: str | None) -> str | None:
+    """SHA-256 of the dictionary that `Available-Dictionary` offers; None where there is none or it is malformed.
+
+    The value is a byte sequence of RFC 9651: base64 between colons, here of 32 bytes.
+    """
+    match = DICTIONARY.fullmatch(header or "")
+    return base64.b64decode(match[1]).hex() if match else None
 
 
 def digest_field(digest: bytes) -> str:
@@ -103,3 +147,14 @@ def _suffix(length: int, size: int) -> Span:
 
 def _tags(header: str) -> set[str]:
     return {match[0] for match in ENTITY_TAG.finditer(header)}
+
+
+def _weights(header: str) -> dict[str, float]:
+    """The weight of each coding that a header names; what is malformed names nothing."""
+    found = {}
+    for item in header.split(","):
+        match = CODING.fullmatch(item)
+        if match:
+            coding = match[1].lower()
+            found[ALIASES.get(coding, coding)] = min(float(match[2] or 1), 1.0)
+    return found

@@ -34,7 +34,9 @@ class UnknownModel(NotFound):
 
 
 class UnknownDigest(NotFound):
-    """No bundle has this digest, or it is not a digest."""
+    """No bundle has this digest, or it is not a digest; it may be registered the next minute."""
+
+    headers: Mapping[str, str] = {"Cache-Control": "no-store"}
 
 
 class UnknownChannel(NotFound):
@@ -49,24 +51,28 @@ class NoBundleForDevice(NotFound):
     """The release has no bundle that this device can run."""
 
 
+class NotPermitted(DeliveryError):
+    """A person may not take this step."""
+
+
 class StateConflict(DeliveryError):
     """A release or rollout is not in a state that allows this step."""
 
 
-class ReleaseNotDraft(StateConflict):
-    """Only a draft can be approved."""
+class TransitionNotAllowed(StateConflict):
+    """The row's state does not allow this step; the sentence names the steps that it does allow."""
 
 
-class ReleaseNotApproved(StateConflict):
-    """Only an approved release that was not withdrawn can be rolled out."""
+class GateFailed(StateConflict):
+    """A release is measurably worse than the live one, and nobody gave a reason to approve it all the same."""
+
+
+class NothingToRollBackTo(StateConflict):
+    """No release that everyone had stands behind a rollout."""
 
 
 class ReleaseIncomplete(StateConflict):
     """The bundles do not make a release."""
-
-
-class RolloutNotActive(StateConflict):
-    """Only an active rollout can be widened or halted."""
 
 
 class NotInitialised(StateConflict):
@@ -97,19 +103,15 @@ class RangeNotSatisfiable(DeliveryError):
             f"No byte lies in this range; the representation has {size} bytes, 0 to {size - 1}. "
             "Ask for a range that starts within them."
         )
-        self.headers = {"Content-Range": f"bytes */{size}", "Vary": "Accept-Encoding"}
+        self.headers = {"Content-Range": f"bytes */{size}"}
 
 
 class PreconditionFailed(DeliveryError):
     """The representation is not the one that If-Match names."""
 
-    headers: Mapping[str, str] = {"Vary": "Accept-Encoding"}
-
 
 class NotAcceptable(DeliveryError):
     """No form of the representation is one that Accept-Encoding allows."""
-
-    headers: Mapping[str, str] = {"Vary": "Accept-Encoding, Available-Dictionary"}
 
 
 class BundleRevoked(DeliveryError):

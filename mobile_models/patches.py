@@ -1,7 +1,7 @@
 """Patches between two archives: bsdiff for clients that apply one themselves, `dcz` for clients of RFC 9842. Pure.
 
-`python -m mobile_models.patches KIND OLD NEW PATCH MEMORY_BYTES` makes one in a process of its own, which may
-be killed and cannot take more memory than it was given.
+`python -m mobile_models.patches KIND OLD NEW PATCH MEMORY_BYTES SECONDS` makes one in a process of its own, which
+may be killed and can take neither more memory nor more time than it was given.
 """
 
 import hashlib
@@ -45,13 +45,40 @@ def window_log(old_size: int, new_size: int) -> int:
     return max(min(wanted, allowed.bit_length() - 1), 10)
 
 
-MAKERS = {BSDIFF: bsdiff, DCZ: dictionary_compress}
+def memory_needed(old_size: int, new_size: int) -> int:
+    """About how many bytes making a patch takes, from what was measured: an interpreter, and tables of the old."""
+    return 200 * 2**20 + 18 * old_size + 6 * new_size
 
 
-def main(kind: str, old: str, new: str, patch: str, memory: str) -> None:
-    """Write one patch with at most so many bytes of memory."""
+def apply_dcz(old: bytes, patch: bytes) -> bytes:
+    """What a client makes of a `dcz` answer.
+
+    Raises:
+        ValueError: it is none, or it was made against another dictionary.
+        zstandard.ZstdError: its frame is damaged.
+    """
+    head = DCZ_MAGIC + hashlib.sha256(old).digest()
+    if not patch.startswith(head):
+        raise ValueError("This is no dcz stream against this dictionary.")
+    dictionary = zstandard.ZstdCompressionDict(old, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    decompressor = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=WINDOW_CEILING)
+    return bytes(decompressor.decompress(patch[len(head) :]))
+
+
+# How each kind is made, and applied.
+KINDS = {BSDIFF: (bsdiff, bsdiff4.patch), DCZ: (dictionary_compress, apply_dcz)}
+
+
+def main(kind: str, old: str, new: str, patch: str, memory: str, seconds: str) -> None:
+    """Write one patch, with at most so many bytes of memory and seconds of work, and apply it to be sure of it."""
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-    Path(patch).write_bytes(MAKERS[kind](Path(old).read_bytes(), Path(new).read_bytes()))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
+    make, apply = KINDS[kind]
+    before, after = Path(old).read_bytes(), Path(new).read_bytes()
+    made = make(before, after)
+    if apply(before, made) != after:
+        raise ArithmeticError("The patch does not make the archive that it was made from.")
+    Path(patch).write_bytes(made)
 
 
 if __name__ == "__main__":

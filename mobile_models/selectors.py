@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Max, Prefetch, QuerySet
 
 from mobile_models import storage
 from mobile_models.errors import (
@@ -28,6 +28,11 @@ MODELS = {"point": (reference_contract, contract_with_guidance)}
 
 # What devices are told of: a paused rollout is for those that have it.
 OFFERED = (Rollout.State.ACTIVE, Rollout.State.PAUSED)
+
+# Rollouts that may have put a release on devices.
+BEGUN = [state for state in Rollout.State if state != Rollout.State.SCHEDULED]
+# Who is further behind downloads the whole.
+DELTA_BASES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,20 @@ def offered_delta(sha256: str, base: str, kind: str) -> Delta | None:
     return (
         offered.filter(target__sha256=sha256, base__sha256=base).select_related("target__revocation").first()
     )
+
+
+def bases_of(bundle: Bundle) -> QuerySet[Bundle]:
+    """The bundles that phones with this variant may have: the last five that were rolled out, newest first."""
+    others = verified_bundles().filter(name=bundle.name, variant=bundle.variant, revocation__isnull=True)
+    released = others.exclude(pk=bundle.pk).filter(releases__rollouts__state__in=BEGUN)
+    return released.annotate(rolled_out=Max("releases__rollouts__pk")).order_by("-rolled_out")[:DELTA_BASES]
+
+
+def rolled_out_bundles() -> QuerySet[Bundle]:
+    """The bundles that phones download now or soon."""
+    soon = [Rollout.State.SCHEDULED, *OFFERED]
+    bundles = verified_bundles().filter(revocation__isnull=True, releases__rollouts__state__in=soon)
+    return bundles.exclude(variant=SERVER_VARIANT).distinct()
 
 
 def blob_path(sha256: str) -> Path:

@@ -1,56 +1,132 @@
 """The blob store: bytes under their SHA-256, each blob there whole or not at all.
 
-A blob is a folder with the archive (`identity`) and its compressed form (`zstd`). It is filled beside the
-store, synced, and becomes visible by one rename. A crash leaves at most a folder in `incoming`, which is
-removed after an hour.
+A blob is one file: an archive, one of its compressed forms, a patch, a model card. Rows say which is which;
+they are written last, so nobody is sent to a blob that is not there yet. A crash in between leaves whole
+blobs without a row, which nobody asks for.
 """
 
 import hashlib
 import os
 import shutil
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import BinaryIO
+from typing import IO, Any, TypedDict, cast
 
-import zstandard
 from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import storages
 
+from mobile_models.encodings import ZSTD, codings_for
 from mobile_models.errors import StorageFailed
-from packager.bundle import WIRE_LEVEL
+from mobile_models.stores import BlobStorage, Readable
+from mobile_models.stores.folder import BLOCK, digest_of, incoming
 
-IDENTITY, ZSTD = "identity", "zstd"
-BLOCK = 64 * 1024
-STALE_SECONDS = 3600
+ALIAS = "bundles"
+ARCHIVE = "archive"
 
 
-@dataclass(frozen=True, slots=True)
+class Encoded(TypedDict):
+    """A compressed form of a blob, which is a blob of its own."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class StagedBlob:
-    """A blob beside the store; `folder` holds both of its forms."""
+    """An archive beside the store, in a folder that goes with it; its compressed forms are made when asked for."""
 
     folder: Path
     sha256: str
     size: int
-    wire_sha256: str
-    wire_size: int
 
     @property
     def archive(self) -> Path:
-        """The plain form."""
-        return self.folder / IDENTITY
+        """The file itself."""
+        return self.folder / ARCHIVE
+
+    @cached_property
+    def encodings(self) -> dict[str, Encoded]:
+        """Bytes and digest of each compressed form, which lie in the folder under their codings' names."""
+        data = self.archive.read_bytes()
+        return {coding: self._encode(coding, make(data)) for coding, make in codings_for(self.size).items()}
+
+    @property
+    def wire_sha256(self) -> str:
+        """SHA-256 of the zstd form."""
+        return self.encodings[ZSTD]["sha256"]
+
+    @property
+    def wire_size(self) -> int:
+        """Bytes of the zstd form."""
+        return self.encodings[ZSTD]["size"]
+
+    def _encode(self, coding: str, content: bytes) -> Encoded:
+        (self.folder / coding).write_bytes(content)
+        return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def blob_path(sha256: str, encoding: str = IDENTITY) -> Path:
-    """Where a form of a blob lies; says nothing about whether it is there."""
-    return _folder(sha256) / encoding
+def store() -> BlobStorage:
+    """The storage that the settings choose."""
+    return cast(BlobStorage, storages[ALIAS])
+
+
+def name_of(sha256: str) -> str:
+    """What a blob is called in the storage."""
+    return f"{sha256[:2]}/{sha256}"
+
+
+def blob_path(sha256: str) -> Path:
+    """The file of a blob on this machine, fetched first if it lies in a bucket.
+
+    Says nothing about whether it is there; its content is checked only when it was fetched.
+
+    Raises:
+        StorageFailed: the bucket does not answer, or it gave other bytes.
+    """
+    with _reading(sha256):
+        return store().local_path(name_of(sha256), Path(settings.BLOB_CACHE_DIR))
 
 
 def is_stored(sha256: str) -> bool:
     """Whether the store holds a blob."""
-    return blob_path(sha256).is_file()
+    with _reading(sha256):
+        return store().exists(name_of(sha256))
+
+
+def size_of(sha256: str) -> int:
+    """Bytes of a stored blob.
+
+    Raises:
+        StorageFailed: it is gone.
+    """
+    with _reading(sha256):
+        return store().size(name_of(sha256))
+
+
+def open_blob(sha256: str, first: int, length: int) -> Readable:
+    """A stored blob from its byte `first` on.
+
+    Raises:
+        StorageFailed: it is gone.
+    """
+    with _reading(sha256):
+        return store().open_at(name_of(sha256), first, length)
+
+
+def signed_url(sha256: str, *, method: str, seconds: int, headers: Mapping[str, str]) -> str:
+    """An address of the bucket that gives a blob to whoever has it, for so long and with these headers.
+
+    Raises:
+        StorageFailed: there are no keys to sign with.
+    """
+    with _reading(sha256):
+        return store().signed_url(name_of(sha256), method=method, seconds=seconds, headers=headers)
 
 
 @contextmanager
@@ -58,15 +134,10 @@ def staged(path: Path) -> Iterator[StagedBlob]:
     """Copy a file beside the store, so that what is checked there is what is published.
 
     Raises:
-        StorageFailed: the file cannot be read, or the store cannot be written.
+        StorageFailed: the file cannot be read, or the folder cannot be written.
     """
-    incoming = settings.BLOBS_DIR / "incoming"
-    try:
-        incoming.mkdir(parents=True, exist_ok=True)
-        _remove_stale(incoming)
-        folder = Path(mkdtemp(dir=incoming))
-    except OSError as error:
-        raise _failed(error) from error
+    with _writing():
+        folder = Path(mkdtemp(dir=incoming()))
     try:
         yield _fill(folder, path)
     finally:
@@ -74,96 +145,69 @@ def staged(path: Path) -> Iterator[StagedBlob]:
 
 
 def publish(blob: StagedBlob) -> None:
-    """Make a staged blob visible under its digest, by one rename.
+    """Put an archive and its compressed forms into the store, the archive last.
 
     Raises:
-        StorageFailed: the store cannot be written; nothing became visible.
+        StorageFailed: the store cannot be written; the archive did not become visible.
     """
-    target = _folder(blob.sha256)
-    try:
-        if _holds(target, blob):
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sync_folder(blob.folder)
-        if target.exists():  # it rotted, or another version of zstd compressed it
-            target.rename(Path(mkdtemp(dir=blob.folder.parent)) / "replaced")
-        _rename(blob, target)
-        _sync_folder(target.parent)
-    except OSError as error:
-        raise _failed(error) from error
+    with _writing():
+        for coding, form in blob.encodings.items():
+            _put_file(blob.folder / coding, form["sha256"])
+        _put_file(blob.archive, blob.sha256)
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def put_bytes(content: bytes) -> str:
+    """Store bytes as a blob; gives their SHA-256. The same bytes again change nothing.
+
+    Raises:
+        StorageFailed: the store cannot be written.
+    """
+    sha256 = hashlib.sha256(content).hexdigest()
+    with _writing():
+        _put(BytesIO(content), sha256, len(content))
+    return sha256
 
 
 def _fill(folder: Path, path: Path) -> StagedBlob:
-    try:
-        with path.open("rb") as source, (folder / IDENTITY).open("wb") as target:
+    with _writing():
+        with path.open("rb") as source, (folder / ARCHIVE).open("wb") as target:
             shutil.copyfileobj(source, target, BLOCK)
-            _sync(target)
-        with (folder / ZSTD).open("wb") as target:
-            target.write(
-                zstandard.ZstdCompressor(level=WIRE_LEVEL).compress((folder / IDENTITY).read_bytes())
-            )
-            _sync(target)
+            target.flush()
+            os.fsync(target.fileno())
+        return StagedBlob(folder, digest_of(folder / ARCHIVE), (folder / ARCHIVE).stat().st_size)
+
+
+def _put_file(path: Path, sha256: str) -> None:
+    with path.open("rb") as file:
+        _put(file, sha256, path.stat().st_size)
+
+
+def _put(content: IO[Any], sha256: str, size: int) -> None:
+    name = name_of(sha256)
+    if not store().holds(name, sha256=sha256, size=size):
+        store().save(name, File(content))
+
+
+@contextmanager
+def _reading(sha256: str) -> Iterator[None]:
+    """Turn what a disk or a bucket says while it is read into the error that callers know."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StorageFailed(f"The store has lost the blob {sha256}. Register the bundle again.") from error
     except OSError as error:
-        raise _failed(error) from error
-    return StagedBlob(
-        folder=folder,
-        sha256=digest_of(folder / IDENTITY),
-        size=(folder / IDENTITY).stat().st_size,
-        wire_sha256=digest_of(folder / ZSTD),
-        wire_size=(folder / ZSTD).stat().st_size,
-    )
+        raise StorageFailed(
+            f"The store cannot be read: {error.strerror or error}. Try again; look at its disk or its bucket."
+        ) from error
 
 
-def _rename(blob: StagedBlob, target: Path) -> None:
+@contextmanager
+def _writing() -> Iterator[None]:
+    """The same while it is written."""
     try:
-        blob.folder.rename(target)
-    except OSError:
-        if not _holds(target, blob):  # else another process stored the same bytes in between
-            raise
-
-
-def _holds(target: Path, blob: StagedBlob) -> bool:
-    wanted = {IDENTITY: blob.sha256, ZSTD: blob.wire_sha256}
-    return all(
-        (target / form).is_file() and digest_of(target / form) == digest for form, digest in wanted.items()
-    )
-
-
-def _folder(sha256: str) -> Path:
-    return Path(settings.BLOBS_DIR) / sha256[:2] / sha256
-
-
-def _remove_stale(incoming: Path) -> None:
-    for folder in incoming.iterdir():
-        try:
-            abandoned = time.time() - folder.stat().st_mtime > STALE_SECONDS
-        except FileNotFoundError:  # another process finished with it
-            continue
-        if abandoned:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _failed(error: OSError) -> StorageFailed:
-    return StorageFailed(
-        f"The bundle could not be stored: {error.strerror or error}. Nothing was changed. "
-        "Give the store free space and write permission, then register the bundle again."
-    )
+        yield
+    except OSError as error:
+        raise StorageFailed(
+            f"The bundle could not be stored: {error.strerror or error}. Nothing was changed. "
+            "Give the store free space and write permission, then register the bundle again."
+        ) from error

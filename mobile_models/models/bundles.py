@@ -29,7 +29,7 @@ class Bundle(models.Model):
     platforms = models.JSONField(default=list, help_text="Platforms that it may be offered to.")
     contract_sha256 = models.CharField("contract", max_length=64)
     golden_sha256 = models.CharField("golden vectors", max_length=64, blank=True)
-    card_sha256 = models.CharField("model card", max_length=64, blank=True)
+    card_sha256 = models.CharField("model card", max_length=64, blank=True, db_index=True)
     manifest = models.JSONField()
     state = models.CharField(max_length=10, choices=State, default=State.REGISTERED)
     refused_because = models.TextField(blank=True)
@@ -65,6 +65,7 @@ class Delta(models.Model):
     sha256 = models.CharField("SHA-256", max_length=64, blank=True, help_text="Of the patch.")
     size = models.PositiveBigIntegerField(help_text="Bytes of the patch.")
     offered = models.BooleanField(default=True, help_text="False where the full file is as small.")
+    refused_because = models.TextField(blank=True, help_text="Why it was not made.")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -56,4 +56,10 @@ app.conf.beat_schedule = {
         "task": "weatherapp.observations.tasks.keep_to_limits",
         "schedule": crontab(hour="2", minute="41"),
     },
+    # What a busy worker has not taken when the next message comes is dropped.
+    "delivery-deltas": {
+        "task": "mobile_models.tasks.sweep_deltas",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
 }

@@ -16,6 +16,7 @@ from weatherapp.personal import errors as personal
 # (status, problem type); a class covers its subclasses, the first match counts.
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     delivery.ParameterInvalid: (400, "parameter-invalid"),
+    delivery.NotPermitted: (403, "not-permitted"),
     delivery.NoLiveRelease: (404, "no-live-release"),
     delivery.NoBundleForDevice: (404, "no-bundle-for-device"),
     delivery.NoDelta: (404, "no-delta"),
