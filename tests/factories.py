@@ -58,6 +58,13 @@ class ManifestFactory(factory.DictFactory):
     )
 
 
+def approve(release):
+    """Take a draft through review, as the system."""
+    from mobile_models import services
+
+    return services.approve_release(release=services.submit_release(release=release))
+
+
 def contract_reference(contract: Contract) -> dict[str, Any]:
     """How a manifest names a contract."""
     return {"name": contract.name, "version": contract.version, "sha256": contract.digest}

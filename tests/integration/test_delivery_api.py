@@ -13,7 +13,7 @@ from mobile_models.blobs import FileWindow
 from mobile_models.conditional import Span
 from mobile_models.errors import StorageFailed
 from mobile_models.models import Bundle
-from tests.factories import build_bundle
+from tests.factories import approve, build_bundle
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def release(settings, tmp_path, monkeypatch, archives):
     settings.BLOBS_DIR = tmp_path / "blobs"
     monkeypatch.setattr(verification, "verify_archive", lambda path: None)  # not what is tested here
     bundles = [services.register_bundle(path=path) for path in archives.values()]
-    made = services.approve_release(release=services.create_release(bundles=bundles))
+    made = approve(services.create_release(bundles=bundles))
     services.start_rollout(release=made, channel="stable", basis_points=10_000)
     return made
 
@@ -115,7 +115,7 @@ def test_resolve_costs_two_queries(client, release, django_assert_num_queries):
 
 def test_a_device_outside_a_staged_share_gets_what_everyone_has(client, release):
     staged = services.create_release(bundles=list(release.bundles.all()))
-    services.approve_release(release=staged)
+    approve(staged)
     services.start_rollout(release=staged, channel="stable", basis_points=100)
     answer = resolve(client, platform="linux").json()
     assert (answer["release"], answer["rollout"]["basis_points"]) == (staged.version, 100)

@@ -9,7 +9,7 @@ import pytest
 
 from mobile_models import services, verification
 from phone.__main__ import main
-from tests.factories import build_bundle
+from tests.factories import approve, build_bundle
 from weatherapp.forecasts.services import run_cycle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +26,7 @@ def release(settings, tmp_path, monkeypatch):
         services.register_bundle(path=build_bundle(tmp_path / f"{name}.zip", variant=name, batch=batch))
         for name, batch in (("tflite_w8a8", 1), ("server_fp32", None))
     ]
-    made = services.approve_release(release=services.create_release(bundles=bundles))
+    made = approve(services.create_release(bundles=bundles))
     services.start_rollout(release=made, channel="stable", basis_points=10_000)
     return made
 

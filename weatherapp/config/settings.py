@@ -50,6 +50,7 @@ Every one has a default that runs on a laptop with nothing installed.
 | `WEBHOOK_HTTP` | false | whether webhooks may be plain http |
 | `WEBHOOK_NETWORKS` | none | private networks that webhooks may reach all the same, such as 10.1.2.0/24 |
 | `PRODUCTION` | false | refuses development keys, asks a second person to approve, expects TLS in front |
+| `TWO_PERSON_APPROVAL` | PRODUCTION | who made or submitted a release cannot approve it |
 | `BEHIND_TLS` | PRODUCTION | browsers come over https: secure cookies, HSTS, http is sent to https |
 | `HSTS_SECONDS` | 31536000 | how long browsers remember that this host speaks https only; 0: not |
 | `ADMIN_SESSION_HOURS` | 12 | how long a login to the admin lasts |
@@ -95,6 +96,7 @@ def _kept_secret() -> str:
 SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret()
 DEBUG = env.bool("DEBUG", default=False)
 PRODUCTION = env.bool("PRODUCTION", default=False)
+TWO_PERSON_APPROVAL = env.bool("TWO_PERSON_APPROVAL", default=PRODUCTION)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -4,7 +4,7 @@ from mobile_models import services, verification
 from mobile_models.errors import BundleRefused
 from packager.errors import PackagerError
 from packager.verify.artifact import verify_bundle
-from tests.factories import build_bundle
+from tests.factories import approve, build_bundle
 
 
 @pytest.fixture(autouse=True)
@@ -47,4 +47,4 @@ def draft(register):
 
 @pytest.fixture
 def approved(draft):
-    return services.approve_release(release=draft)
+    return approve(draft)

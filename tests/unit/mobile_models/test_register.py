@@ -8,6 +8,7 @@ from mobile_models import services, storage
 from mobile_models.errors import BundleRefused, StorageFailed
 from mobile_models.models import Bundle
 from mobile_models.selectors import served_contracts
+from mobile_models.services import bundles
 from packager.bundle import wire_size
 from packager.contract import contract_with_guidance
 from tests.factories import build_bundle, short_contract, swap_artifact
@@ -98,7 +99,7 @@ def test_a_file_that_is_gone_is_refused(tmp_path, store):
 
 
 def test_a_file_over_the_limit_is_refused_before_it_is_copied(archive, store, monkeypatch):
-    monkeypatch.setattr(services, "MAX_BYTES", 1000)
+    monkeypatch.setattr(bundles, "MAX_BYTES", 1000)
     with pytest.raises(BundleRefused, match="a bundle has at most 1000"):
         services.register_bundle(path=archive)
     assert not store.exists()
@@ -119,7 +120,7 @@ def test_a_crash_before_the_row_leaves_a_whole_blob_and_registering_again_heals(
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(services, "_write_row", crash)
+        patch.setattr(bundles, "_write_row", crash)
         with pytest.raises(KeyboardInterrupt):
             services.register_bundle(path=archive)
     assert not Bundle.objects.exists()

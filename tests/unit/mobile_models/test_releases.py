@@ -6,20 +6,19 @@ from mobile_models.errors import (
     NoLiveRelease,
     ParameterInvalid,
     ReleaseIncomplete,
-    ReleaseNotApproved,
-    ReleaseNotDraft,
-    RolloutNotActive,
     StateConflict,
+    TransitionNotAllowed,
     UnknownChannel,
 )
 from mobile_models.models import Bundle, Channel, Release, Rollout
+from tests.factories import approve
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def another(approved):
-    return services.approve_release(release=services.create_release(bundles=list(approved.bundles.all())))
+    return approve(services.create_release(bundles=list(approved.bundles.all())))
 
 
 def start(release, share=10_000, channel="stable"):
@@ -69,18 +68,18 @@ def test_a_release_holds_verified_bundles_of_one_contract(register):
 def test_a_release_without_the_servers_model_is_not_approved(register):
     release = services.create_release(bundles=[register("tflite_fp16")])
     with pytest.raises(ReleaseIncomplete, match="has no server_fp32 bundle"):
-        services.approve_release(release=release)
+        services.submit_release(release=release)
     assert state(release) == "draft"
 
 
 def test_a_release_is_approved_once(approved):
     assert approved.state == "approved"
-    with pytest.raises(ReleaseNotDraft, match="is approved; only a draft"):
+    with pytest.raises(TransitionNotAllowed, match="is approved; approve_release needs in_review. Allowed now: start_rollout, withdraw_release"):
         services.approve_release(release=approved)
 
 
 def test_a_draft_is_not_rolled_out(draft):
-    with pytest.raises(ReleaseNotApproved, match="is draft"):
+    with pytest.raises(TransitionNotAllowed, match="is draft"):
         start(draft)
     assert not Rollout.objects.exists()
     with pytest.raises(NoLiveRelease, match="Approve a release and start a rollout"):
@@ -104,7 +103,7 @@ def test_a_staged_rollout_stands_in_front_of_the_full_one(approved, another):
 
 
 def test_a_second_staged_rollout_takes_the_place_of_the_first(approved, another, register):
-    third = services.approve_release(release=services.create_release(bundles=list(approved.bundles.all())))
+    third = approve(services.create_release(bundles=list(approved.bundles.all())))
     full, first, second = start(approved), start(another, 500), start(third, 500)
     assert selectors.offered_rollouts() == [second, full]
     assert state(first) == "complete"
@@ -148,9 +147,9 @@ def test_halting_falls_back_to_what_everyone_has(approved, another):
     staged.refresh_from_db()
     assert (staged.state, staged.halt_reason) == ("halted", "crashes")
     assert state(another) == "superseded"
-    with pytest.raises(RolloutNotActive, match="is halted"):
+    with pytest.raises(TransitionNotAllowed, match="is halted"):
         services.halt_rollout(rollout=staged, reason="again")
-    with pytest.raises(RolloutNotActive, match="is halted"):
+    with pytest.raises(TransitionNotAllowed, match="is halted"):
         services.widen_rollout(rollout=staged, basis_points=9000)
 
 
@@ -170,10 +169,10 @@ def test_a_withdrawn_release_is_off_every_channel_for_good(approved):
     assert approved.withdrawn_because == "wrong units"
     with pytest.raises(NoLiveRelease):
         selectors.live_release()
-    with pytest.raises(ReleaseNotApproved, match="is withdrawn"):
+    with pytest.raises(TransitionNotAllowed, match="is withdrawn"):
         start(approved)
-    with pytest.raises(StateConflict, match="is withdrawn already"):
-        services.withdraw_release(release=approved)
+    with pytest.raises(StateConflict, match="is withdrawn; withdraw_release needs"):
+        services.withdraw_release(release=approved, reason="again")
 
 
 def test_channels_do_not_see_each_other(approved, another):
@@ -186,8 +185,8 @@ def test_channels_do_not_see_each_other(approved, another):
 
 def test_a_refused_start_changes_nothing(approved, another):
     full = start(approved)
-    services.withdraw_release(release=another)
-    with pytest.raises(ReleaseNotApproved), transaction.atomic():
+    services.withdraw_release(release=another, reason="bad")
+    with pytest.raises(TransitionNotAllowed), transaction.atomic():
         start(another)
     assert state(full) == "active"
 
