@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from mobile_models.callers import caller
 from mobile_models.serializers import ProblemSerializer
 from weatherapp.forecasts import caching
 from weatherapp.personal import limits
@@ -83,7 +84,7 @@ class PersonalView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Count the call, first of the address and then of the device."""
-        limits.count_address(limits.caller(request.META))
+        limits.count_address(caller(request.META))
         super().initial(request, *args, **kwargs)
         if isinstance(request.auth, Device):
             limits.count_device(str(request.auth.pk))

@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from mobile_models.callers import caller
 from weatherapp.personal import deliveries, limits, selectors, services, shapes
 from weatherapp.personal import serializers as forms
 from weatherapp.personal.api import BODY, PersonalView, body_of, device_of, problems
@@ -38,7 +39,7 @@ class Devices(PersonalView):
 
         The token is shown once. A device that loses it registers again: nobody could tell that it is its own.
         """
-        limits.count_registration(limits.caller(request.META))
+        limits.count_registration(caller(request.META))
         device, token = services.register(profile=body_of(request, forms.ProfileInput))
         return Response({**shapes.device_body(device), "token": token}, status=201)
 

@@ -3,6 +3,7 @@
 import pytest
 from redis.exceptions import ConnectionError as NoRedis
 
+from mobile_models import callers
 from weatherapp.personal import limits
 from weatherapp.personal.errors import TooManyCalls
 
@@ -24,13 +25,13 @@ from weatherapp.personal.errors import TooManyCalls
 def test_callers_are_told_apart_by_address(settings, proxies, remote, forwarded, caller):
     settings.PROXIES = proxies
     meta = {"REMOTE_ADDR": remote} | ({"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {})
-    assert limits.caller(meta) == caller
+    assert callers.caller(meta) == caller
 
 
 def test_the_cache_holds_no_address(monkeypatch):
     keys = []
-    monkeypatch.setattr(limits.cache, "add", lambda key, *_, **__: keys.append(key))
-    monkeypatch.setattr(limits.cache, "incr", lambda _: 1)
+    monkeypatch.setattr(callers.cache, "add", lambda key, *_, **__: keys.append(key))
+    monkeypatch.setattr(callers.cache, "incr", lambda _: 1)
     limits.count_address("192.0.2.7")
     assert keys
     assert "192.0.2.7" not in keys[0]
@@ -40,7 +41,7 @@ def test_a_cache_that_does_not_answer_stops_nobody(monkeypatch):
     def broken(*_, **__):
         raise NoRedis("connection refused")
 
-    monkeypatch.setattr(limits.cache, "add", broken)
+    monkeypatch.setattr(callers.cache, "add", broken)
     assert limits.count_device("x") is None
 
 
@@ -48,17 +49,17 @@ def test_a_count_that_was_thrown_out_starts_again(monkeypatch):
     def gone(_):
         raise ValueError("no such key")
 
-    monkeypatch.setattr(limits.cache, "incr", gone)
+    monkeypatch.setattr(callers.cache, "incr", gone)
     assert limits.count_device("x") is None
 
 
 def test_the_next_window_is_free_again(settings, monkeypatch):
     settings.DEVICE_CALLS_PER_MINUTE = 1
-    moment = limits.time.time() // 60 * 60
-    monkeypatch.setattr(limits.time, "time", lambda: moment)
+    moment = callers.time.time() // 60 * 60
+    monkeypatch.setattr(callers.time, "time", lambda: moment)
     limits.count_device("x")
     with pytest.raises(TooManyCalls) as refused:
         limits.count_device("x")
     assert refused.value.headers == {"Retry-After": "61"}
-    monkeypatch.setattr(limits.time, "time", lambda: moment + 61)
+    monkeypatch.setattr(callers.time, "time", lambda: moment + 61)
     assert limits.count_device("x") is None

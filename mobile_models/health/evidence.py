@@ -1,0 +1,228 @@
+"""How strongly reports speak against a release: e-values, which may be looked at as often as one likes. Pure.
+
+An e-process is a bet against the hypothesis "the exposed devices fare no worse than their concurrent control". It
+starts at 1, and as long as the hypothesis holds its expectation never passes 1; so by Ville's inequality it
+reaches 1/α, ever, with a probability of at most α. A halt at 1/α therefore has that false-halt rate, however
+often and whenever somebody looks.
+
+Each block is what came in one report window. Only devices of the same window and the same stratum (platform and
+performance class; cell for skill) are compared, so that what hits both sides alike, an outage or bad weather, is
+no evidence. Bets are mixtures over fixed alternatives: a mixture of e-processes is one, and an average of
+e-values of whatever dependence is one too.
+
+Sources: Ramdas, Grünwald, Vovk and Shafer (2023), Game-theoretic statistics and safe anytime-valid inference,
+Statistical Science 38(4). Turner, Ly and Grünwald (2024), Generic E-variables for exact sequential k-sample tests
+that allow for optional stopping, J. Statistical Planning and Inference 230, arXiv 2106.02693. Turner and Grünwald
+(2023), Safe sequential testing and effect estimation in stratified count data, AISTATS. Vovk and Wang (2021),
+E-values: calibration, combination and applications, Annals of Statistics 49(3). Lindon and Malek (2022),
+Anytime-valid inference for multinomial count data, NeurIPS, arXiv 2011.03567: the sample ratio.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log, sqrt
+
+import numpy as np
+
+from weatherapp.core.arrays import FloatArray
+
+# Odds of failure, exposed to control, beyond what is tolerated: what is bet on.
+ODDS = np.array([1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0])
+# Differences of means of logarithms, beyond what is tolerated.
+SHIFTS = np.array([0.03, 0.05, 0.08, 0.12, 0.2, 0.35, 0.6])
+EXCESS = np.array([1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0])
+SHORTFALL = np.array([0.1, 0.25, 0.5, 0.7, 0.85])
+# A log e-value beyond which nothing is added: the decision was taken long before.
+LARGEST = 600.0
+# Deviations by which a count must differ from what forgers would make of it.
+CLEARLY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Devices of one stratum and window, and how many of them failed."""
+
+    exposed: int
+    exposed_failed: int
+    control: int
+    control_failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What devices measured: how many did, the sum, and the sum of squares."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def __add__(self, other: "Measured") -> "Measured":
+        return Measured(self.count + other.count, self.total + other.total, self.squares + other.squares)
+
+    def __sub__(self, other: "Measured") -> "Measured":
+        return Measured(self.count - other.count, self.total - other.total, self.squares - other.squares)
+
+    @property
+    def mean(self) -> float:
+        """The mean; 0 of nothing."""
+        return self.total / self.count if self.count else 0.0
+
+    @property
+    def scatter(self) -> float:
+        """The sum of squared differences from the mean."""
+        return max(0.0, self.squares - self.total * self.mean)
+
+
+def failure_bets(strata: Sequence[Failures], *, tolerance: float) -> FloatArray:
+    """What a window adds to the logarithm of each bet on a higher failure rate.
+
+    Given how many devices of a stratum failed, how many of these were exposed follows Fisher's noncentral
+    hypergeometric distribution, in which the common rate, whatever it was in that hour, has cancelled. The
+    factor is its likelihood at the alternative's odds over that at the tolerated odds; as that ratio grows with
+    the exposed failures, its expectation is at most 1 for all odds up to the tolerated ones: exact at any size.
+
+    Args:
+        strata: the window's tables; those without a control say nothing.
+        tolerance: odds, exposed to control, that are no reason to halt.
+
+    Returns:
+        (alternative,), to be added to the sums so far.
+    """
+    total = np.zeros(len(ODDS))
+    for table in strata:
+        failed = table.exposed_failed + table.control_failed
+        if failed and table.exposed and table.control:
+            total += _conditional(table, failed, np.log(tolerance * np.append(1.0, ODDS)))
+    return total
+
+
+def share_bets(failed: int, count: int, *, allowed: float) -> FloatArray:
+    """What a window adds to the logarithm of each bet on more failures than a fixed share.
+
+    For what only exposed devices do, such as installing: there is no control to compare with.
+
+    Args:
+        failed: devices in which it failed.
+        count: devices that tried.
+        allowed: the share of failures that is no reason to halt, inside 0..1.
+
+    Returns:
+        (alternative,), to be added to the sums so far.
+    """
+    odds = allowed / (1 - allowed) * ODDS
+    worse = odds / (1 + odds)
+    return failed * np.log(worse / allowed) + (count - failed) * np.log((1 - worse) / (1 - allowed))
+
+
+def shift_bets(
+    strata: Sequence[tuple[Measured, Measured]], *, variance: float, tolerance: float
+) -> FloatArray:
+    """What a window adds to the logarithm of each bet on a higher mean.
+
+    The strata's differences of means, exposed less control, weighted by their precision, are near normal: what
+    is measured are logarithms, cut off at three deviations. The factor is the likelihood ratio of two normal
+    means, which grows with the difference, so that all differences up to the tolerated one are covered.
+
+    Args:
+        strata: per stratum what exposed and what control devices measured in the window.
+        variance: of one device's value within its stratum, known before the window.
+        tolerance: a difference that is no reason to halt.
+
+    Returns:
+        (alternative,), to be added to the sums so far.
+    """
+    information = weighted = 0.0
+    for exposed, control in strata:
+        if exposed.count and control.count:
+            precision = 1 / (variance * (1 / exposed.count + 1 / control.count))
+            information += precision
+            weighted += precision * (exposed.mean - control.mean)
+    shifts = tolerance + SHIFTS
+    return (shifts - tolerance) * weighted - (shifts**2 - tolerance**2) / 2 * information
+
+
+def e_value(log_bets: FloatArray | Sequence[float]) -> float:
+    """The mixture of bets, from the sums of their logarithms."""
+    logs = np.minimum(np.asarray(log_bets, float), LARGEST)
+    return float(np.exp(logs - log(len(logs))).sum())
+
+
+def combined(e_values: Sequence[float], tests: int) -> float:
+    """One e-value out of many of any dependence: their average; those not begun count as 1.
+
+    Args:
+        e_values: of the tests that have begun.
+        tests: how many there may be, so that a test that begins late was paid for from the start.
+    """
+    return (sum(e_values) + tests - len(e_values)) / tests
+
+
+def ratio_evidence(exposed: int, count: int, share: float) -> tuple[float, float]:
+    """E-values against "a share of the devices says that it is exposed": for too many, for too few.
+
+    Args:
+        exposed: devices that say so.
+        count: devices on either side.
+        share: the share of the rollout, 0..1.
+    """
+    if not 0 < share < 1:
+        return 1.0, 1.0
+    found = []
+    for factors in (EXCESS[EXCESS * share < 1], SHORTFALL):
+        bets = exposed * np.log(factors) + (count - exposed) * np.log((1 - factors * share) / (1 - share))
+        found.append(e_value(bets) if len(bets) else 1.0)
+    return found[0], found[1]
+
+
+def forgery_ruled_out(*, exposed: int, count: int, share: float, failed: int, forged: float) -> bool:
+    """Whether the failures cannot be the work of a share of forgers who all say that they are exposed.
+
+    Either there are more failures than such forgers could send, or the devices that say they are exposed are
+    clearly fewer than there would be with the forgers among them.
+
+    Args:
+        exposed: devices that say they are exposed.
+        count: devices on either side.
+        share: the share of the rollout, 0..1.
+        failed: exposed devices that failed.
+        forged: the share of forgers to hold out against, 0..1; 0 for none.
+    """
+    forgers = forged * count
+    if failed > forgers + 3 * sqrt(forgers):
+        return True
+    deviation = sqrt(count * share * (1 - share))
+    return exposed < count * share + forgers - CLEARLY * deviation
+
+
+def stands_without_top_cell(cells: Mapping[str, tuple[float, int]]) -> bool:
+    """Whether a result rests on more than one place.
+
+    Args:
+        cells: per cell how much it adds to the difference between the arms, and its control devices. Cells that
+            speak for the release count as well.
+
+    Returns:
+        True if at least half of the difference is left without the cell that adds most, or if most of the
+        control lives in that cell too.
+    """
+    total = sum(added for added, _ in cells.values())
+    if not cells or total <= 0:
+        return False
+    top = max(cells, key=lambda cell: cells[cell][0])
+    added, control = cells[top]
+    everywhere = sum(devices for _, devices in cells.values())
+    return total - added >= total / 2 or 2 * control > everywhere
+
+
+def _conditional(table: Failures, failed: int, log_odds: FloatArray) -> FloatArray:
+    """Log likelihood of a table given its margins, at all odds but the first, less that at the first."""
+    lowest, highest = max(0, failed - table.control), min(failed, table.exposed)
+    steps = np.arange(lowest, highest)
+    ratios = (table.exposed - steps) * (failed - steps) / ((steps + 1) * (table.control - failed + steps + 1))
+    support = np.arange(lowest, highest + 1)
+    central = np.concatenate([[0.0], np.cumsum(np.log(ratios))])
+    logs = central + np.outer(log_odds, support)
+    peaks = logs.max(axis=1)
+    norms = peaks + np.log(np.exp(logs - peaks[:, None]).sum(axis=1))
+    likelihood: FloatArray = logs[:, table.exposed_failed - lowest] - norms
+    return likelihood[1:] - likelihood[0]
