@@ -24,7 +24,8 @@ def resolved(offer: Offer, device: Device) -> dict[str, Any]:
     inside = decide(catalog, device, bucket=None)
     if inside.bundle is None:
         raise NoBundleForDevice(
-            f"There is no bundle for this device. {inside.reason} Keep the model that you have, or ask for a forecast instead."
+            f"There is no bundle for this device. {inside.reason} Keep the model that you have, or ask for "
+            "a forecast instead."
         )
     # The last place of all is inside a share of everyone only.
     outside = decide(catalog, device, bucket=lambda _: EVERYONE - 1)

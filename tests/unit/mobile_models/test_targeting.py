@@ -1,84 +1,99 @@
-import itertools
-
+import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from mobile_models import rollout
+from mobile_models.catalog import schema
 from mobile_models.device import Device
-from mobile_models.errors import NoBundleForDevice
-from mobile_models.targeting import Candidate, choose_bundle, platforms_of
+from mobile_models.targeting import Installed, decide, is_lean, platforms_of, precision_of
+from tests.targeting_tables import buckets, scenarios, seen
+
+TABLES = scenarios()
 
 
-def candidate(variant, wire_size, **more):
-    engine = variant.split("_")[0].replace("server", "tflite")
-    platforms = tuple(platforms_of(variant, engine))
-    os_min = {"ios": (17,)} if engine == "coreml" else {}
-    return Candidate(variant.ljust(64, "0"), variant, engine, platforms, wire_size, os_min, **more)
+@pytest.mark.parametrize("scenario", TABLES, ids=lambda scenario: scenario.name)
+def test_the_tables(scenario):
+    installed = Installed(**scenario.installed) if scenario.installed else None
+    device = Device(**scenario.device)
+    decision = decide(scenario.catalog, device, bucket=scenario.bucket, installed=installed)
+    assert seen(decision) == scenario.expect
+    assert decision.reason[0].isupper()
+    assert decision.reason.endswith(".")
 
 
-W8A8, FP16 = candidate("tflite_w8a8", 80_000), candidate("tflite_fp16", 150_000)
-PAL4, CORE16 = candidate("coreml_pal4", 60_000), candidate("coreml_fp16", 140_000)
-SERVER = candidate("server_fp32", 5_000_000)
-RELEASE = [W8A8, FP16, PAL4, CORE16, SERVER]
+def test_the_tables_hold_catalogs_that_the_schema_allows():
+    check = jsonschema.Draft202012Validator(schema())
+    for scenario in TABLES:
+        check.validate(scenario.catalog)
+
+
+def test_every_row_of_the_tables_has_a_name_of_its_own():
+    assert len({scenario.name for scenario in TABLES}) == len(TABLES) > 90
+
+
+@pytest.mark.parametrize("row", buckets(), ids=lambda row: f"{row['secret'][:4]} {row['salt']}")
+def test_the_buckets_of_the_tables(row):
+    assert rollout.bucket(bytes.fromhex(row["secret"]), row["salt"]) == row["bucket"]
+
+
+def reason(name, **changes):
+    (scenario,) = [scenario for scenario in TABLES if scenario.name.endswith(name)]
+    installed = Installed(**scenario.installed) if scenario.installed else None
+    device = Device(**scenario.device)
+    return decide(scenario.catalog, device, bucket=scenario.bucket, installed=installed).reason
 
 
 @pytest.mark.parametrize(
-    ("device", "chosen"),
+    ("name", "sentence"),
     [
-        (Device("ios", (17, 4), ram_mb=6144), CORE16),
-        (Device("ios", (17,), ram_mb=3072), PAL4),
-        (Device("ios", (18,), perf_class="low", ram_mb=8192), PAL4),
-        (Device("ios", (18,), perf_class="high", ram_mb=2048), CORE16),
-        (Device("ios", (16, 7), ram_mb=6144), FP16),
-        (Device("ios"), CORE16),
-        (Device("android", (14,), ram_mb=8192), FP16),
-        (Device("android", (14,), ram_mb=4095), W8A8),
-        (Device("android", (14,), ram_mb=4096), FP16),
-        (Device("android", perf_class="mid", ram_mb=2048), W8A8),
-        (Device("android", perf_class="low"), W8A8),
-        (Device("android", perf_class="high"), FP16),
-        (Device("linux"), FP16),
+        (
+            "a new device outside the share starts with A",
+            "Release B is offered to 1 % and the device is not among them; release A is offered to everyone, and "
+            "tflite_fp16 is the most precise variant in the format that linux prefers.",
+        ),
+        (
+            "a device that does not know its memory is not in the group",
+            "Release B is for devices that meet ram_min_mb; release A is offered to everyone, and tflite_fp16 is "
+            "the most precise variant in the format that ios prefers.",
+        ),
+        ("a device that runs B keeps it", "Release B is paused and the device runs it."),
+        (
+            "a device that runs the revoked bundle falls back by itself, not to a lower counter",
+            "The channel offers no newer release; the installed bundle is revoked: go back to the last good one.",
+        ),
+        (
+            "an app that feeds none of them gets nothing",
+            "Release B has no bundle that runs on it, only tflite_fp16; release A has no bundle that runs on it, "
+            "only tflite_fp16.",
+        ),
+        ("a new device has nothing to install", "The channel offers no release for linux."),
     ],
 )
-def test_the_stated_rule(device, chosen):
-    assert choose_bundle(RELEASE, device) is chosen
+def test_a_reason_tells_what_was_passed_over_and_what_was_taken(name, sentence):
+    assert reason(name) == sentence
 
 
-def test_ios_falls_back_to_tflite_where_the_release_has_no_core_ml():
-    assert choose_bundle([W8A8, FP16, SERVER], Device("ios", (18,))) is FP16
-
-
-def test_the_servers_model_is_for_no_phone():
-    with pytest.raises(NoBundleForDevice, match="it has none for phones"):
-        choose_bundle([SERVER], Device("android"))
-
-
-def test_no_bundle_says_what_there_is():
-    with pytest.raises(NoBundleForDevice, match=r"no bundle for ios 16; it has coreml_fp16, coreml_pal4\."):
-        choose_bundle([PAL4, CORE16], Device("ios", (16,)))
-
-
-def test_a_name_with_more_words_decodes():
-    assert candidate("tflite_w8a8_qat", 1).precision == "w8a8"
-
-
-devices = st.builds(
-    Device,
-    platform=st.sampled_from(["ios", "android", "linux"]),
-    os_version=st.none() | st.tuples(st.integers(10, 20)),
-    ram_mb=st.none() | st.integers(1, 20_000),
-    perf_class=st.none() | st.sampled_from(["low", "mid", "high"]),
+@pytest.mark.parametrize(
+    ("variant", "format_", "platforms"),
+    [
+        ("tflite_w8a8", "tflite", ["ios", "android", "linux"]),
+        ("coreml_pal4", "coreml", ["ios"]),
+        ("server_fp32", "tflite", ["server"]),
+    ],
 )
+def test_the_platforms_of_a_variant(variant, format_, platforms):
+    assert platforms_of(variant, format_) == platforms
 
 
-@given(devices)
-def test_the_order_of_the_candidates_does_not_matter(device):
-    chosen = {choose_bundle(order, device).sha256 for order in itertools.permutations(RELEASE)}
-    assert len(chosen) == 1
+@pytest.mark.parametrize(
+    ("variant", "precision"),
+    [("tflite_w8a8_qat", "w8a8"), ("coreml_pal4", "pal4"), ("tflite_new", None), ("point", None)],
+)
+def test_a_variants_name_decodes(variant, precision):
+    assert precision_of(variant) == precision
 
 
-@given(devices)
-def test_a_device_never_gets_what_it_cannot_run(device):
-    chosen = choose_bundle(RELEASE, device)
-    assert device.platform in chosen.platforms
-    assert chosen.format == "tflite" or (device.platform == "ios" and (device.os_version or (17,)) >= (17,))
+def test_lean_is_what_was_measured_or_else_little_memory():
+    assert is_lean(Device("ios", perf_class="low", ram_mb=16_000))
+    assert is_lean(Device("ios", ram_mb=2000))
+    assert not is_lean(Device("ios", perf_class="high", ram_mb=2000))
+    assert not is_lean(Device("ios"))
