@@ -47,6 +47,13 @@ Every one has a default that runs on a laptop with nothing installed.
 | `BLOBS_URL_SECONDS` | 300 | how long a signed address is good for, 60 to 604800 |
 | `DELTA_MEMORY_MB` | 1024 | megabytes that making one patch may take |
 | `DELTA_SECONDS` | 600 | how long making one patch may take |
+| `REPORTS_KEPT_DAYS` | 14 | raw report batches are deleted after that; their counts stay |
+| `REPORT_TOKENS_PER_HOUR` | 600 | report tokens for one network address: phones share addresses |
+| `REPORT_BATCHES_PER_HOUR` | 12 | report batches with one token |
+| `REPORT_OPERATIONS_PER_HOUR` | 100000 | operations that one token may count |
+| `REPORT_WINDOW_MINUTES` | 60 | how often reports are weighed, and rollouts halted; may have a fraction |
+| `FALSE_HALT_RATE` | 0.01 | how often at most a rollout that is no worse than its control is halted |
+| `FORGED_REPORTS_SHARE` | 0.01 | devices that may send forged reports and halt nothing; 0 trusts all |
 | `WEBHOOK_HTTP` | false | whether webhooks may be plain http |
 | `WEBHOOK_NETWORKS` | none | private networks that webhooks may reach all the same, such as 10.1.2.0/24 |
 | `PRODUCTION` | false | refuses development keys, asks a second person to approve, expects TLS in front |
@@ -319,6 +326,19 @@ TUF_ROLLOUT_DAYS = env.int("TUF_ROLLOUT_DAYS", default=7)
 TUF_SNAPSHOT_DAYS = env.int("TUF_SNAPSHOT_DAYS", default=7)
 TUF_TIMESTAMP_DAYS = env.int("TUF_TIMESTAMP_DAYS", default=1)
 
+REPORTS_KEPT_DAYS = env.int("REPORTS_KEPT_DAYS", default=14)
+REPORT_TOKENS_PER_HOUR = env.int("REPORT_TOKENS_PER_HOUR", default=600)
+REPORT_BATCHES_PER_HOUR = env.int("REPORT_BATCHES_PER_HOUR", default=12)
+REPORT_OPERATIONS_PER_HOUR = env.int("REPORT_OPERATIONS_PER_HOUR", default=100_000)
+REPORT_WINDOW_MINUTES = env.float("REPORT_WINDOW_MINUTES", default=60.0)
+FALSE_HALT_RATE = env.float("FALSE_HALT_RATE", default=0.01)
+FORGED_REPORTS_SHARE = env.float("FORGED_REPORTS_SHARE", default=0.01)
+if REPORT_WINDOW_MINUTES <= 0 or not 0 < FALSE_HALT_RATE < 1 or not 0 <= FORGED_REPORTS_SHARE < 1:
+    raise ImproperlyConfigured(
+        f"REPORT_WINDOW_MINUTES is {REPORT_WINDOW_MINUTES}, FALSE_HALT_RATE {FALSE_HALT_RATE}, "
+        f"FORGED_REPORTS_SHARE {FORGED_REPORTS_SHARE}; allowed: more than 0; between 0 and 1; from 0 to below 1."
+    )
+
 BLOBS_DIR = VAR_DIR / "blobs"
 # What was fetched from a bucket because it must be a file here.
 BLOB_CACHE_DIR = VAR_DIR / "blob-cache"
@@ -358,6 +378,8 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # It tells of every key that has not signed yet, which is what waiting for signatures means.
+        "tuf": {"level": "WARNING"},
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }
