@@ -1,6 +1,5 @@
 """What the addresses of blobs name, as rows say: bundles, their model cards, patches between bundles."""
 
-from django.db.models import Q
 from django.http import HttpResponseBase
 from django.urls import reverse
 from rest_framework.request import Request
@@ -25,10 +24,8 @@ def answer_blob(request: Request, sha256: str) -> HttpResponseBase:
         UnknownDigest, BundleRevoked: as `selectors.stored_bundle`.
         DeliveryError: as `downloads.answer`.
     """
-    named = Q(sha256=sha256) | Q(card_sha256=sha256) if selectors.SHA256.fullmatch(sha256) else Q(pk=None)
-    found = list(selectors.verified_bundles().filter(named).order_by("pk"))
-    bundle = next((row for row in found if row.sha256 == sha256), None)
-    if found and bundle is None:
+    bundle = selectors.bundle_or_carded(sha256)
+    if bundle is not None and bundle.card_sha256 == sha256:
         return downloads.answer(request, _card(sha256))
     return answer_bundle(request, selectors.sendable(bundle, sha256))
 

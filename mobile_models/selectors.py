@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db.models import Max, Prefetch, QuerySet
+from django.db.models import Max, Prefetch, Q, QuerySet
 
 from mobile_models import storage
 from mobile_models.errors import (
@@ -135,9 +135,9 @@ def server_bundle(release: Release) -> Bundle:
     return found
 
 
-def verified_bundles() -> QuerySet[Bundle]:
-    """The bundles that were run and found good, with what is needed to see whether they may be sent."""
-    return Bundle.objects.filter(state=Bundle.State.VERIFIED).select_related("revocation")
+def known_bundles() -> QuerySet[Bundle]:
+    """All bundles, with what is needed to see whether they may be sent."""
+    return Bundle.objects.select_related("revocation")
 
 
 def stored_bundle(sha256: str) -> Bundle:
@@ -148,7 +148,18 @@ def stored_bundle(sha256: str) -> Bundle:
         BundleRevoked: no device may run it any more.
     """
     is_digest = SHA256.fullmatch(sha256)
-    return sendable(verified_bundles().filter(sha256=sha256).first() if is_digest else None, sha256)
+    return sendable(known_bundles().filter(sha256=sha256).first() if is_digest else None, sha256)
+
+
+def bundle_or_carded(sha256: str) -> Bundle | None:
+    """The bundle that a digest is of, or whose model card it is of. One query; none for what is no digest.
+
+    A card is told of a revoked bundle too: people read it to learn what was wrong.
+    """
+    if not SHA256.fullmatch(sha256):
+        return None
+    shown = Q(state=Bundle.State.VERIFIED) | Q(revocation__isnull=False)
+    return known_bundles().filter(Q(sha256=sha256) | Q(card_sha256=sha256) & shown).first()
 
 
 def sendable(bundle: Bundle | None, sha256: str) -> Bundle:
@@ -157,30 +168,35 @@ def sendable(bundle: Bundle | None, sha256: str) -> Bundle:
     Raises:
         UnknownDigest, BundleRevoked: as `stored_bundle`.
     """
-    if bundle is None:
-        seen = f"No bundle has the digest {sha256}."
-        if not SHA256.fullmatch(sha256):
-            seen = f"{sha256[:80]!r} is not a digest; allowed are 64 lower-case hexadecimal digits."
-        raise UnknownDigest(f"{seen} The catalog at /v1/catalog lists those on offer.")
-    if hasattr(bundle, "revocation"):
+    if bundle is not None and hasattr(bundle, "revocation"):
         raise BundleRevoked(
             f"Bundle {sha256} was revoked: {bundle.revocation.reason} Fall back to the last good one, and ask "
             "the catalog at /v1/catalog what is on offer."
         )
+    if bundle is None or bundle.state != Bundle.State.VERIFIED:
+        seen = f"No bundle has the digest {sha256}."
+        if not SHA256.fullmatch(sha256):
+            seen = f"{sha256[:80]!r} is not a digest; allowed are 64 lower-case hexadecimal digits."
+        raise UnknownDigest(f"{seen} The catalog at /v1/catalog lists those on offer.")
     return bundle
 
 
 def offered_delta(sha256: str, base: str, kind: str) -> Delta | None:
     """The patch of a kind that makes one bundle out of another, if it is offered. One query."""
-    offered = Delta.objects.filter(offered=True, kind=kind, target__state=Bundle.State.VERIFIED)
+    offered = Delta.objects.filter(offered=True, kind=kind)
     return (
         offered.filter(target__sha256=sha256, base__sha256=base).select_related("target__revocation").first()
     )
 
 
+def verified_bundles() -> QuerySet[Bundle]:
+    """The bundles that devices may run."""
+    return Bundle.objects.filter(state=Bundle.State.VERIFIED, revocation__isnull=True)
+
+
 def bases_of(bundle: Bundle) -> QuerySet[Bundle]:
     """The bundles that phones with this variant may have: the last five that were rolled out, newest first."""
-    others = verified_bundles().filter(name=bundle.name, variant=bundle.variant, revocation__isnull=True)
+    others = verified_bundles().filter(name=bundle.name, variant=bundle.variant)
     released = others.exclude(pk=bundle.pk).filter(releases__rollouts__state__in=BEGUN)
     return released.annotate(rolled_out=Max("releases__rollouts__pk")).order_by("-rolled_out")[:DELTA_BASES]
 
@@ -188,7 +204,7 @@ def bases_of(bundle: Bundle) -> QuerySet[Bundle]:
 def rolled_out_bundles() -> QuerySet[Bundle]:
     """The bundles that phones download now or soon."""
     soon = [Rollout.State.SCHEDULED, *OFFERED]
-    bundles = verified_bundles().filter(revocation__isnull=True, releases__rollouts__state__in=soon)
+    bundles = verified_bundles().filter(releases__rollouts__state__in=soon)
     return bundles.exclude(variant=SERVER_VARIANT).distinct()
 
 

@@ -4,10 +4,11 @@ import shutil
 import time
 from pathlib import Path
 
+import brotli
 import pytest
 import zstandard
 
-from mobile_models import storage
+from mobile_models import encodings, storage
 from mobile_models.errors import StorageFailed
 
 
@@ -28,21 +29,50 @@ def everything(store):
     return sorted(path for path in store.rglob("*") if path.is_file())
 
 
-def test_a_blob_is_kept_under_its_digest_in_both_forms(file):
+def test_a_blob_is_kept_under_its_digest_and_so_is_each_of_its_forms(file, store):
     blob = put(file)
     assert storage.is_stored(blob.sha256)
     assert storage.blob_path(blob.sha256).read_bytes() == file.read_bytes()
-    wire = storage.blob_path(blob.sha256, storage.ZSTD).read_bytes()
-    assert zstandard.ZstdDecompressor().decompress(wire) == file.read_bytes()
-    assert (blob.size, blob.wire_size) == (9000, len(wire))
-    assert storage.digest_of(storage.blob_path(blob.sha256, storage.ZSTD)) == blob.wire_sha256
+    assert set(blob.encodings) == {"zstd", "br", "gzip"}
+    for form in blob.encodings.values():
+        path = storage.blob_path(form["sha256"])
+        assert storage.digest_of(path) == form["sha256"]
+        assert path.stat().st_size == form["size"]
+    assert (blob.size, blob.wire_size) == (9000, blob.encodings["zstd"]["size"])
+    assert len(everything(store)) == 4
 
 
-def test_nothing_is_visible_before_it_is_published(file):
+def test_any_client_decodes_the_forms(file):
+    content = file.read_bytes()
+    assert zstandard.ZstdDecompressor().decompress(encodings.to_zstd(content)) == content
+    assert brotli.decompress(encodings.to_brotli(content)) == content
+    assert encodings.gzip.decompress(encodings.to_gzip(content)) == content
+
+
+def test_the_forms_are_the_same_at_any_time(file, monkeypatch):
+    first = put(file).encodings
+    monkeypatch.setattr(time, "time", lambda: 4e9)
     with storage.staged(file) as blob:
+        assert blob.encodings == first
+
+
+def test_a_zstd_form_needs_no_window_that_a_client_may_refuse():
+    # RFC 9659 section 3: at most 8 MiB, whatever the size.
+    frame = encodings.to_zstd(bytes(20 * 2**20))
+    assert zstandard.get_frame_parameters(frame).window_size <= 8 * 2**20
+
+
+def test_an_archive_too_large_for_brotli_does_without(monkeypatch):
+    assert "br" in encodings.codings_for(encodings.BROTLI_MAX_BYTES)
+    assert set(encodings.codings_for(encodings.BROTLI_MAX_BYTES + 1)) == {"zstd", "gzip"}
+
+
+def test_nothing_is_visible_before_it_is_published(file, store):
+    with storage.staged(file) as blob:
+        assert blob.encodings
         assert not storage.is_stored(blob.sha256)
     assert not storage.is_stored(blob.sha256)
-    assert not blob.folder.exists()
+    assert everything(store) == []
 
 
 def test_storing_again_changes_nothing(file, store):
@@ -59,16 +89,26 @@ def test_a_rotten_copy_is_replaced(file):
     assert storage.blob_path(blob.sha256).read_bytes() == file.read_bytes()
 
 
-def test_two_that_store_the_same_at_once_both_succeed(file):
+def test_two_that_store_the_same_at_once_both_succeed(file, monkeypatch):
     with storage.staged(file) as first, storage.staged(file) as second:
-        real = storage._holds
-        answers = iter([False])  # the second looks before the first has published
         storage.publish(first)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(storage, "_holds", lambda *given: next(answers, None) or real(*given))
-            patch.setattr(Path, "exists", lambda path: False)
-            storage.publish(second)
+        # The second looked before the first had published.
+        monkeypatch.setattr(type(storage.store()), "holds", lambda *_, **__: False)
+        storage.publish(second)
     assert storage.blob_path(first.sha256).read_bytes() == file.read_bytes()
+
+
+def test_bytes_are_stored_under_their_digest(store):
+    sha256 = storage.put_bytes(b"a card")
+    assert storage.blob_path(sha256).read_bytes() == b"a card"
+    assert storage.digest_of(storage.blob_path(sha256)) == sha256
+    assert storage.size_of(sha256) == 6
+    assert storage.put_bytes(b"a card") == sha256
+    assert len(everything(store)) == 1
+
+
+def test_a_stored_blob_may_be_read_by_the_web_server(file):
+    assert storage.blob_path(put(file).sha256).stat().st_mode & 0o777 == 0o644
 
 
 def full(*_, **__):
@@ -82,8 +122,8 @@ def full(*_, **__):
         (shutil, "copyfileobj"),
         (os, "fsync"),
         (zstandard, "ZstdCompressor"),
+        (Path, "write_bytes"),
         (Path, "rename"),
-        (storage, "_sync_folder"),
     ],
 )
 def test_a_full_disk_at_any_step_leaves_nothing(file, store, monkeypatch, owner, step):
@@ -94,7 +134,25 @@ def test_a_full_disk_at_any_step_leaves_nothing(file, store, monkeypatch, owner,
     assert everything(store) == []
 
 
-def test_a_full_disk_leaves_the_old_copy(file, store, monkeypatch):
+@pytest.mark.parametrize("renames", range(4))
+def test_a_disk_that_fills_up_half_way_leaves_whole_blobs_and_no_archive(file, store, monkeypatch, renames):
+    real, left = Path.rename, iter(range(renames))
+
+    def rename(path, target):
+        return full() if next(left, None) is None else real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(StorageFailed):
+        put(file)
+    monkeypatch.undo()
+    with storage.staged(file) as blob:
+        assert not storage.is_stored(blob.sha256)
+    kept = everything(store)
+    assert len(kept) == renames
+    assert all(storage.digest_of(path) == path.name for path in kept)
+
+
+def test_a_full_disk_leaves_the_old_copy(file, monkeypatch):
     blob = put(file)
     monkeypatch.setattr(Path, "rename", full)
     put(file)
@@ -107,15 +165,24 @@ def test_a_file_that_is_gone_is_said_so(tmp_path, store):
     assert everything(store) == []
 
 
+def test_a_blob_that_is_gone_is_said_so(store):
+    for read in (storage.size_of, lambda sha256: storage.open_blob(sha256, 0, 1)):
+        with pytest.raises(StorageFailed, match="lost the blob 0000"):
+            read("0" * 64)
+
+
 def test_what_a_crash_left_is_removed_after_an_hour(file, store):
     put(file)
     incoming = store / "incoming"
-    old, young = incoming / "old", incoming / "young"
+    old, young, file_of_old = incoming / "old", incoming / "young", incoming / "half"
     for folder in (old, young):
         folder.mkdir()
-        (folder / "identity").write_bytes(b"half")
+        (folder / "archive").write_bytes(b"half")
+    file_of_old.write_bytes(b"half")
     hours_ago = time.time() - 2 * 3600
-    os.utime(old, (hours_ago, hours_ago))
+    for path in (old, file_of_old):
+        os.utime(path, (hours_ago, hours_ago))
     put(file)
     assert not old.exists()
+    assert not file_of_old.exists()
     assert young.exists()
