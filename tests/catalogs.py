@@ -1,0 +1,132 @@
+"""Random catalogs, devices and what they run, from few values, so that every rule is met often."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from mobile_models.device import PERF_CLASSES, PLATFORMS
+from tests.targeting_tables import device_fields, digest
+
+VERSIONS = ("1", "2.0", "2.0.1", "2.5", "3")
+REGIONS = ("DE", "US", "FR")
+ACCELERATORS = ("ane", "gpu")
+DIGESTS = tuple(digest(short) for short in ("a1", "a2", "b1", "b2", "c1", "c2"))
+VARIANTS = (
+    ("coreml_fp16", "coreml", "fp16"),
+    ("coreml_pal4", "coreml", "pal4"),
+    ("tflite_fp16", "tflite", "fp16"),
+    ("tflite_w8a8", "tflite", "w8a8"),
+    ("tflite_new", "tflite", None),
+)
+maybe_version = st.none() | st.sampled_from(VERSIONS)
+places = st.sampled_from([0, 99, 100, 2499, 2500, 9999])
+
+
+def some(values: Any) -> st.SearchStrategy[list[Any]]:
+    return st.just([]) | st.lists(st.sampled_from(values), unique=True, max_size=2)
+
+
+def without_nothing(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value not in (None, [])}
+
+
+conditions = st.just({}) | st.fixed_dictionaries(
+    {
+        "platforms": some(list(PLATFORMS)),
+        "os_min": maybe_version,
+        "app_max": maybe_version,
+        "ram_min_mb": st.none() | st.sampled_from([4000, 6000]),
+        "perf_classes": some(PERF_CLASSES),
+        "regions": some(REGIONS),
+    }
+).map(without_nothing)
+
+
+@st.composite
+def bundles(draw: Any, platform: str, release: str, counter: int) -> dict[str, Any]:
+    variant, form, precision = draw(st.sampled_from(VARIANTS))
+    sha256, size = draw(st.sampled_from(DIGESTS)), draw(st.sampled_from([1000, 2000]))
+    ends = {"min": draw(maybe_version), "max": draw(maybe_version)}
+    return {
+        "release": release,
+        "release_counter": counter,
+        "variant": variant,
+        "format": form,
+        "precision": precision,
+        "contract_version": draw(st.integers(1, 2)),
+        "contract_sha256": digest("c0"),
+        "engine_min": draw(st.sampled_from([{}, {"litert": "2.0"}, {"litert": "2.5"}])),
+        "os_min": draw(maybe_version),
+        "app_range": draw(st.sampled_from([None, ends])),
+        "ram_min_mb": draw(st.none() | st.sampled_from([4000, 6000])),
+        "accelerators": draw(some(ACCELERATORS)),
+        "regions": draw(some(REGIONS)),
+        "perf_class": draw(some(PERF_CLASSES)),
+        "size": size,
+        "sha256": sha256,
+        "target": f"bundles/{platform}/{sha256}.zip",
+        "url": f"/v1/blobs/{sha256}",
+        "encodings": draw(st.sampled_from([{}, {"zstd": {"size": 900, "sha256": digest("e1")}}])),
+        "deltas": [],
+        "golden_sha256": digest("d0"),
+        "card_sha256": None,
+    }
+
+
+@st.composite
+def catalogs(draw: Any) -> dict[str, Any]:
+    platform = draw(st.sampled_from(list(PLATFORMS)))
+    counters = draw(st.lists(st.integers(1, 5), unique=True, max_size=4))
+    return {
+        "catalog": 1,
+        "channel": "stable",
+        "platform": platform,
+        "releases": [
+            {
+                "release": f"release {counter}",
+                "release_counter": counter,
+                "state": draw(st.sampled_from(["active", "active", "paused"])),
+                "rollout": {
+                    "salt": draw(st.sampled_from(["one", "two"])),
+                    "basis_points": draw(st.sampled_from([1, 100, 2500, 10_000])),
+                },
+                "conditions": draw(conditions),
+                "bundles": draw(
+                    st.lists(bundles(platform, f"release {counter}", counter), min_size=1, max_size=3)
+                ),
+            }
+            for counter in sorted(counters, reverse=True)
+        ],
+        "policy": {
+            "network": "any",
+            "any_after_seconds": None,
+            "charging": False,
+            "free_storage_mb": 50,
+            "stale_after_seconds": 1_209_600,
+        },
+        "revoked": draw(some(DIGESTS)),
+        "reports": {"url": "/v1/reports", "token_url": "/v1/reports/token"},
+    }
+
+
+device_words = st.fixed_dictionaries(
+    {},
+    optional={
+        "os_version": st.sampled_from(VERSIONS),
+        "app_version": st.sampled_from(VERSIONS),
+        "ram_mb": st.sampled_from([3000, 4000, 8000]),
+        "perf_class": st.sampled_from(PERF_CLASSES),
+        "region": st.sampled_from(REGIONS),
+        "accelerators": st.lists(st.sampled_from(ACCELERATORS), unique=True),
+        "engines": st.sampled_from([{}, {"litert": "2.0.9"}, {"litert": "3"}]),
+        "contracts": st.sampled_from([[1], [1, 2]]),
+    },
+).map(device_fields)
+installed_words = st.none() | st.fixed_dictionaries(
+    {
+        "release": st.just("installed"),
+        "release_counter": st.integers(1, 6),
+        "sha256": st.sampled_from(DIGESTS),
+    }
+)
+buckets = st.fixed_dictionaries({"one": places, "two": places}).map(lambda known: known.__getitem__)
