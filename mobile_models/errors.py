@@ -75,7 +75,7 @@ class ReleaseIncomplete(StateConflict):
     """The bundles do not make a release."""
 
 
-class NotInitialised(StateConflict):
+class NotInitialised(NotFound):
     """There is no repository of signed metadata yet."""
 
 
@@ -92,7 +92,9 @@ class KeyRefused(DeliveryError):
 
 
 class UnknownMetadata(NotFound):
-    """No such metadata or target was published."""
+    """No such metadata or target was published; a newer root is asked for until this is the answer."""
+
+    headers: Mapping[str, str] = {"Cache-Control": "public, max-age=60"}
 
 
 class RangeNotSatisfiable(DeliveryError):
@@ -128,3 +130,35 @@ class NoDelta(NotFound):
 
 class PatchRefused(DeliveryError):
     """A patch is not worth making here: it needs more memory or time than the limits allow."""
+
+
+class ReportUnrelated(DeliveryError):
+    """A report is well formed, but about no release, rollout or time that this server can place."""
+
+
+class ReportTokenRefused(DeliveryError):
+    """No report token, or one that this server did not issue or that has ended."""
+
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'Report realm="skyfold"'}
+
+
+class ReportTooLarge(DeliveryError):
+    """A body over the limit."""
+
+
+class LengthRequired(DeliveryError):
+    """A body whose length nobody said."""
+
+
+class ContentEncodingRefused(DeliveryError):
+    """A compressed body, which could be of any size."""
+
+    headers: Mapping[str, str] = {"Accept-Encoding": "identity"}
+
+
+class TooManyReports(DeliveryError):
+    """A limit of report tokens, batches or operations is used up."""
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(wait)}

@@ -13,6 +13,7 @@ from tuf.api.metadata import (
     MetaFile,
     Role,
     Root,
+    Signed,
     Snapshot,
     TargetFile,
     Targets,
@@ -22,6 +23,7 @@ from tuf.api.metadata import (
 from mobile_models.signing.roles import (
     AUDIT,
     DEVELOPMENT,
+    DEVELOPMENT_NAME,
     HOLDERS,
     PLATFORM_ROLES,
     ROLLOUT,
@@ -59,7 +61,29 @@ class Charter:
 
     roles: Mapping[str, Trust]
     holders: Mapping[str, Holder] = field(default_factory=dict)
-    development: bool = False
+
+    @property
+    def development(self) -> bool:
+        """Whether a key of those in use guards nothing, because it was made for a demonstration."""
+        return any(self.holder(keyid).name.startswith(DEVELOPMENT_NAME) for keyid in self.keyids())
+
+    def keyids(self) -> set[str]:
+        """The ids of all keys in use."""
+        return {key.keyid for trust in self.roles.values() for key in trust.keys}
+
+    def holder(self, keyid: str) -> Holder:
+        """Who holds a key."""
+        return self.holders.get(keyid, Holder("unknown"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Who signs what, as the audit log keeps it."""
+        return {
+            role: {
+                "threshold": trust.threshold,
+                "keys": {key.keyid: self.holder(key.keyid).name for key in trust.keys},
+            }
+            for role, trust in self.roles.items()
+        }
 
 
 def root_document(charter: Charter, *, version: int, expires: datetime) -> Root:
@@ -69,9 +93,8 @@ def root_document(charter: Charter, *, version: int, expires: datetime) -> Root:
         trust = charter.roles[role]
         root.roles[role] = Role([key.keyid for key in trust.keys], trust.threshold)
         root.keys.update({key.keyid: key for key in trust.keys})
-    used = sorted({key.keyid for trust in charter.roles.values() for key in trust.keys})
     root.unrecognized_fields[HOLDERS] = {
-        keyid: charter.holders[keyid].to_dict() for keyid in used if keyid in charter.holders
+        keyid: charter.holder(keyid).to_dict() for keyid in sorted(charter.keyids())
     }
     if charter.development:
         root.unrecognized_fields[DEVELOPMENT] = True
@@ -143,7 +166,13 @@ def charter_of(root: Root, targets: Targets) -> Charter:
         roles |= {name: _trust(role, delegations.keys) for name, role in delegations.roles.items()}
     listed = root.unrecognized_fields.get(HOLDERS, {})
     holders = {keyid: Holder(holder["name"], holder.get("uri", "")) for keyid, holder in listed.items()}
-    return Charter(roles, holders, development=bool(root.unrecognized_fields.get(DEVELOPMENT)))
+    return Charter(roles, holders)
+
+
+def same(published: Signed, wanted: Signed) -> bool:
+    """Whether two documents say the same but for version and expiry."""
+    ignored = {"version": 0, "expires": ""}
+    return bool(published.to_dict() | ignored == wanted.to_dict() | ignored)
 
 
 def _trust(role: Role, keys: Mapping[str, Key]) -> Trust:

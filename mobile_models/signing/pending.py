@@ -41,7 +41,13 @@ def waiting(release: Release | None) -> QuerySet[PendingMetadata]:
 
 
 def propose(role: str, document: Root | Targets, release: Release | None = None) -> None:
-    """Put the next version of a role up for signatures, in the place of whatever waited for the role."""
+    """Put the next version of a role up for signatures.
+
+    Another set that waited for the role is forgotten as a whole: half of it could never be published.
+    """
+    other = PendingMetadata.objects.filter(role=role).first()
+    if other is not None and other.release_id != (release.pk if release else None):
+        PendingMetadata.objects.filter(release=other.release_id).delete()
     PendingMetadata.objects.update_or_create(
         role=role,
         defaults={
@@ -51,6 +57,12 @@ def propose(role: str, document: Root | Targets, release: Release | None = None)
             "created": now(),
         },
     )
+
+
+def drop_all() -> int:
+    """Forget everything that waits; says how many rows that were. What is in force stays."""
+    count, _ = PendingMetadata.objects.all().delete()
+    return count
 
 
 def read(row: PendingMetadata) -> Signed[Any]:

@@ -17,10 +17,11 @@ from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata as Signed
 from tuf.api.metadata import Snapshot, Targets, Timestamp
 
+from mobile_models import audit
 from mobile_models.device import PLATFORMS
 from mobile_models.models import Channel, TargetDocument
 from mobile_models.signing import documents, store
-from mobile_models.signing.documents import Charter, charter_of, document_file
+from mobile_models.signing.documents import Charter, charter_of, document_file, same
 from mobile_models.signing.online import online_signer
 from mobile_models.signing.roles import (
     PLATFORM_ROLES,
@@ -29,6 +30,7 @@ from mobile_models.signing.roles import (
     TARGETS,
     TIMESTAMP,
     catalog_path,
+    expiry,
     lifetime,
 )
 from packager.contract import canonical_json
@@ -66,7 +68,7 @@ def bring_up_to_date() -> bool:
     """
     root, targets = store.root().signed, store.targets().signed
     charter = charter_of(root, targets)
-    step = _Step(charter, now())
+    step = _Step(charter)
     catalogs = _catalogs()
     step.renew(
         ROLLOUT,
@@ -75,7 +77,7 @@ def bring_up_to_date() -> bool:
             [document_file(path, content) for path, content in catalogs.items()],
             version=version,
             expires=expires,
-            audit=(0, ""),
+            audit=audit.head(),
         ),
     )
     step.renew(
@@ -95,6 +97,12 @@ def bring_up_to_date() -> bool:
     return bool(step.renewed)
 
 
+def is_half_gone(role: str) -> bool:
+    """Whether less than half of a role's lifetime is left."""
+    row = store.newest(role)
+    return row is None or row.expires - now() < lifetime(role) / 2
+
+
 Verify = Callable[[str, bytes, Mapping[str, Any]], None]
 Build = Callable[[int, datetime], Targets | Snapshot | Timestamp]
 
@@ -104,7 +112,6 @@ class _Step:
     """One round of renewal; the online key is opened only if something needs it."""
 
     charter: Charter
-    moment: datetime
 
     def __post_init__(self) -> None:
         self.renewed: list[str] = []
@@ -113,9 +120,8 @@ class _Step:
     def renew(self, role: str, verify: Verify, build: Build) -> None:
         """Write the next version of a role if the one in force will not do."""
         row = store.newest(role)
-        expires = (self.moment + lifetime(role)).replace(microsecond=0)
-        document = build(row.version + 1 if row else 1, expires)
-        if row and self._will_do(role, bytes(row.content), verify, document):
+        document = build(row.version + 1 if row else 1, expiry(role))
+        if row and not is_half_gone(role) and self._will_do(role, bytes(row.content), verify, document):
             return
         metadata: Signed[Any] = Signed(document)
         metadata.sign(self._online(role))
@@ -129,19 +135,12 @@ class _Step:
             verify(role, metadata.signed_bytes, metadata.signatures)
         except UnsignedMetadataError:  # its key was replaced
             return False
-        fresh = metadata.signed.expires - self.moment > lifetime(role) / 2
-        return fresh and _same(metadata.signed, wanted)
+        return same(metadata.signed, wanted)
 
     def _online(self, role: str) -> Signer:
         if self._signer is None:
             self._signer = online_signer(self.charter.roles[role].keys)
         return self._signer
-
-
-def _same(published: Any, wanted: Any) -> bool:
-    """Whether two documents say the same but for version and expiry."""
-    ignored = {"version": 0, "expires": ""}
-    return bool(published.to_dict() | ignored == wanted.to_dict() | ignored)
 
 
 def _catalogs() -> dict[str, bytes]:

@@ -1,10 +1,13 @@
-"""The roles of the repository: who signs what, under which paths, and for how long. Pure.
+"""The roles of the repository: who signs what, under which paths, and for how long.
 
 The online key signs what changes by the hour. What a bundle is, only offline keys say: `rollout` is trusted for
 `catalog/*/*` alone, so whoever steals the online key cannot bring in a digest.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils.timezone import now
 
 from mobile_models.device import PLATFORMS
 
@@ -20,6 +23,9 @@ ROLES = (ROOT, TARGETS, *PLATFORM_ROLES, *ONLINE)
 DEVELOPMENT = "x-skyfold-development"
 HOLDERS = "x-skyfold-holders"
 AUDIT = "x-skyfold-audit"
+
+# What the holders of keys that guard nothing are called, and their files.
+DEVELOPMENT_NAME = "development"
 
 # The setting that says for how many days a role's metadata is good.
 LIFETIME_SETTINGS = {
@@ -49,6 +55,9 @@ def bundle_path(platform: str, sha256: str) -> str:
 
 def lifetime(role: str) -> timedelta:
     """How long a role's metadata is good after it was signed."""
-    from django.conf import settings
-
     return timedelta(days=getattr(settings, LIFETIME_SETTINGS[role]))
+
+
+def expiry(role: str) -> datetime:
+    """When metadata of a role that is signed now runs out; metadata counts in whole seconds."""
+    return (now() + lifetime(role)).replace(microsecond=0)

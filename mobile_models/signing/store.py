@@ -8,6 +8,7 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from mobile_models.errors import NotInitialised, StateConflict
 from mobile_models.models import Metadata
+from mobile_models.signing.documents import Charter, charter_of
 from mobile_models.signing.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 Kind = TypeVar("Kind", Root, Snapshot, Targets, Timestamp)
@@ -46,6 +47,12 @@ def content(role: str) -> bytes:
     return bytes(row.content)
 
 
+def published(role: str, version: int) -> bytes | None:
+    """The bytes of one version of a role, if it was ever in force. One query."""
+    row = Metadata.objects.filter(role=role, version=version).first()
+    return bytes(row.content) if row else None
+
+
 def root() -> Signed[Root]:
     """The root in force."""
     return Signed[Root].from_bytes(content(ROOT))
@@ -64,6 +71,11 @@ def snapshot() -> Signed[Snapshot]:
 def timestamp() -> Signed[Timestamp]:
     """The timestamp in force."""
     return Signed[Timestamp].from_bytes(content(TIMESTAMP))
+
+
+def charter() -> Charter:
+    """Who is trusted for what now."""
+    return charter_of(root().signed, targets().signed)
 
 
 def write(role: str, metadata: Signed[Kind]) -> None:

@@ -1,0 +1,250 @@
+"""Change the keys: rotate, revoke, renew. What changes together is signed together and published together."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from django.db import transaction
+from securesystemslib.signer import Key, Signer
+from tuf.api.exceptions import UnsignedMetadataError
+from tuf.api.metadata import Root, Targets
+
+from mobile_models import audit
+from mobile_models.errors import KeyRefused, ParameterInvalid, StateConflict
+from mobile_models.models import PendingMetadata
+from mobile_models.signing import pending, store
+from mobile_models.signing.documents import (
+    Charter,
+    Holder,
+    Trust,
+    files_document,
+    root_document,
+    same,
+    targets_document,
+)
+from mobile_models.signing.files import platform_files
+from mobile_models.signing.pending import Standing
+from mobile_models.signing.publishing import bring_up_to_date, is_half_gone
+from mobile_models.signing.roles import OFFLINE, ONLINE, PLATFORM_ROLES, ROOT, TARGETS, expiry
+
+# What a person may name: one role, or all that one kind of key signs.
+GROUPS = {"offline": OFFLINE, "online": ONLINE, **{role: (role,) for role in OFFLINE}}
+COMMAND = "manage.py keys"
+Step = list[Standing]
+
+
+def rotate(
+    *,
+    group: str,
+    add: Sequence[tuple[Key, Holder]] = (),
+    remove: Sequence[str] = (),
+    threshold: int | None = None,
+    signers: Sequence[Signer] = (),
+    reason: str = "",
+) -> Step:
+    """Change who signs a role, or all offline or online roles.
+
+    A new root is signed by the threshold of before and by its own: phones follow it from the root that they have.
+
+    Args:
+        group: a role, `offline` or `online`.
+        add: new keys, each with its holder.
+        remove: ids of keys that go; their first digits do.
+        threshold: how many must sign from now on; as many as before where none is given.
+        signers: the keys at hand.
+        reason: for the audit log.
+
+    Returns:
+        How far each role is; empty once it was published.
+
+    Raises:
+        ParameterInvalid: no such role or key, a key that is there already, or nothing to change.
+        StateConflict: the threshold cannot be met, or another change waits.
+        KeyRefused: the online key cannot be used.
+    """
+    if group not in GROUPS:
+        raise ParameterInvalid(f"role: {group!r} was given; allowed are {', '.join(GROUPS)}.")
+    with transaction.atomic():
+        charter = _locked_charter()
+        gone = {_full_id(charter, start, GROUPS[group]) for start in remove}
+        roles = {
+            role: _changed(role, charter.roles[role], [key for key, _ in add], gone, threshold)
+            for role in GROUPS[group]
+        }
+        return _change(charter, roles, add, gone, signers, "rotate_keys", reason)
+
+
+def revoke(
+    *,
+    keyid: str,
+    add: Sequence[tuple[Key, Holder]] = (),
+    threshold: int | None = None,
+    signers: Sequence[Signer] = (),
+    reason: str = "",
+) -> Step:
+    """Take a key out of every role that it signs, and sign again whatever it signed.
+
+    Args, returns and raises as `rotate`; what is added takes the key's place in each of its roles.
+    """
+    with transaction.atomic():
+        charter = _locked_charter()
+        gone = {_full_id(charter, keyid, charter.roles)}
+        roles = {
+            role: _changed(role, trust, [key for key, _ in add], gone, threshold)
+            for role, trust in charter.roles.items()
+            if gone & {key.keyid for key in trust.keys}
+        }
+        return _change(charter, roles, add, gone, signers, "revoke_key", reason)
+
+
+def renew(*, signers: Sequence[Signer] = (), everything: bool = False) -> Step:
+    """Sign again what the offline keys signed and is half expired, or all of it.
+
+    Returns:
+        How far each role is; empty once it was published, or where nothing needs it.
+
+    Raises:
+        StateConflict: another change waits.
+    """
+    with transaction.atomic():
+        charter = _locked_charter()
+        ageing = [role for role in OFFLINE if everything or is_half_gone(role)]
+        for role in ageing:
+            _propose(role, charter)
+        return sign_waiting(signers, action="renew_metadata") if ageing else []
+
+
+def sign_waiting(signers: Sequence[Signer], *, action: str = "sign_keys", reason: str = "") -> Step:
+    """Sign what waits because keys change, or because the repository is new; published at the threshold.
+
+    Returns:
+        How far each role is; empty once it was published.
+
+    Raises:
+        StateConflict: nothing waits.
+        KeyRefused: none of the keys has a part in it, or the online key cannot be used.
+    """
+    with transaction.atomic():
+        store.lock()
+        rows = waiting_rows()
+        pending.add_signers(rows, signers)
+        return publish_if_complete(rows, action=action, reason=reason)
+
+
+def waiting_rows() -> list[PendingMetadata]:
+    """What waits for signatures because keys change.
+
+    Raises:
+        StateConflict: nothing does.
+    """
+    rows = list(pending.waiting(None))
+    if not rows:
+        raise StateConflict(
+            "No change of keys waits for signatures. `manage.py keys status` shows what waits."
+        )
+    return rows
+
+
+def publish_if_complete(
+    rows: Sequence[PendingMetadata], *, action: str = "sign_keys", reason: str = ""
+) -> Step:
+    """Publish a change of keys once it has its thresholds, and keep it in the audit log; else say how far it is."""
+    if not pending.is_complete(rows):
+        return pending.standings(rows)
+    before = store.charter().to_dict() if store.is_initialised() else {}
+    pending.take(rows)
+    after = store.charter().to_dict()
+    audit.record(
+        action=action, row=None, by=None, before=before, after=after, reason=reason, actor_name=COMMAND
+    )
+    bring_up_to_date()
+    return []
+
+
+def check_threshold(threshold: int, keys: int, role: str = "the role") -> None:
+    """Refuse a threshold that no set of keys can meet."""
+    if not 1 <= threshold <= keys:
+        raise StateConflict(
+            f"{threshold} of {keys} keys for {role} cannot be: allowed are thresholds from 1 to the number of "
+            "keys. Add a key or choose another threshold."
+        )
+
+
+def _locked_charter() -> Charter:
+    store.lock()
+    charter = store.charter()
+    if pending.waiting(None).exists():
+        raise StateConflict(
+            "Another change of keys waits for signatures. Finish it with `manage.py keys sign`, or forget it "
+            "with `manage.py keys cancel`."
+        )
+    return charter
+
+
+def _changed(
+    role: str, trust: Trust, add: Sequence[Key], gone: Collection[str], threshold: int | None
+) -> Trust:
+    here = {key.keyid for key in trust.keys}
+    twice = [key.keyid[:8] for key in add if key.keyid in here]
+    if twice:
+        raise ParameterInvalid(f"Key {twice[0]} signs {role} already. Add another one.")
+    keys = (*(key for key in trust.keys if key.keyid not in gone), *add)
+    wanted = threshold or trust.threshold
+    check_threshold(wanted, len(keys), role)
+    return Trust(keys, wanted)
+
+
+def _full_id(charter: Charter, start: str, roles: Collection[str]) -> str:
+    known = {key.keyid for role in roles for key in charter.roles[role].keys}
+    found = [keyid for keyid in known if keyid.startswith(start)]
+    if len(found) != 1 or not start:
+        names = ", ".join(sorted(keyid[:8] for keyid in known))
+        raise ParameterInvalid(f"key: {start!r} was given; allowed are the first digits of one of {names}.")
+    return found[0]
+
+
+def _change(
+    charter: Charter,
+    roles: Mapping[str, Trust],
+    add: Sequence[tuple[Key, Holder]],
+    gone: Collection[str],
+    signers: Sequence[Signer],
+    action: str,
+    reason: str,
+) -> Step:
+    holders = {**charter.holders, **{key.keyid: holder for key, holder in add}}
+    wanted = replace(charter, roles={**charter.roles, **roles}, holders=holders)
+    for role in OFFLINE:
+        if _must_be_signed_again(role, wanted, gone):
+            _propose(role, wanted)
+    return sign_waiting(signers, action=action, reason=reason)
+
+
+def _must_be_signed_again(role: str, wanted: Charter, gone: Collection[str]) -> bool:
+    """Whether a role says something else now, bears a removed key's signature, or lacks a threshold."""
+    metadata = store.root() if role == ROOT else store.targets(role)
+    version, expires = metadata.signed.version, metadata.signed.expires
+    root = root_document(wanted, version=version, expires=expires)
+    targets = targets_document(wanted, version=version, expires=expires)
+    says = {ROOT: root, TARGETS: targets}.get(role)
+    if (says is not None and not same(metadata.signed, says)) or gone & set(metadata.signatures):
+        return True
+    delegator: Root | Targets = targets if role in PLATFORM_ROLES else root
+    try:
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except UnsignedMetadataError:
+        return True
+    return False
+
+
+def _propose(role: str, charter: Charter) -> None:
+    """Put up the next version of an offline role; a release that waits for the role has to be signed anew."""
+    row = store.newest(role)
+    version, expires = (row.version if row else 0) + 1, expiry(role)
+    document: Root | Targets
+    if role == ROOT:
+        document = root_document(charter, version=version, expires=expires)
+    elif role == TARGETS:
+        document = targets_document(charter, version=version, expires=expires)
+    else:
+        document = files_document(platform_files(role), version=version, expires=expires)
+    pending.propose(role, document)
