@@ -3,29 +3,32 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from phone.compare import compare
 from phone.errors import PhoneError
-from phone.forecast import Forecast, fetch_inputs, forecast
-from phone.state import State
-from phone.transport import Deadline, Server
-from phone.update import update
+from phone.session import Session
+from phone.versions import Version, parse_version
 
-FIRST_HOURS = 12
+EXAMPLE = """\
+One round: bring the signed metadata up to date, choose a bundle from the catalog, download it if the policy
+allows (as a patch where there is one), verify digest, contract and golden vectors, make it current; then
+forecast for the place from the inputs of its one-degree cell, and send anonymous counts of what was done.
+Run it again and it finds nothing new. Kill it at any moment and run it again: the folder is whole.
+
+  python -m phone --server http://127.0.0.1:8000 --root var/keys/root.json --state var/my-phone \\
+      --latitude 39.74 --longitude=-104.99 --elevation 1609
+
+Exit code: 0 after a forecast, 2 after a sentence that says why there is none.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one round; gives 0, or 2 after a sentence that says what to do."""
     options = _parse(arguments)
     try:
-        report = run(options)
+        report = Session(options).run()
     except (PhoneError, OSError) as error:
         print(f"phone: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -34,103 +37,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Update, forecast, compare.
-
-    Raises:
-        PhoneError: no forecast could be made.
-    """
-    server, state = Server(options.server), State(options.state)
-    updated = update(
-        server,
-        state,
-        model=options.model,
-        channel=options.channel,
-        platform=options.platform,
-        seconds=options.timeout,
-        break_after_bytes=options.break_after_bytes,
-    )
-    seconds, transfer = dict(updated.seconds), updated.transfer
-    try:
-        sha256, bundle = state.usable()
-    except PhoneError as error:
-        raise PhoneError(f"{error} The offer was not taken: {updated.reason}") from error
-    place, deadline = (options.latitude, options.longitude), Deadline(options.timeout)
-    started = perf_counter()
-    inputs, inputs_bytes = fetch_inputs(server, *place, deadline)
-    seconds["inputs"] = round(perf_counter() - started, 4)
-    started = perf_counter()
-    made = forecast(bundle, inputs, *place, options.elevation)
-    seconds["forecast"] = round(perf_counter() - started, 4)
-    started = perf_counter()
-    compared = compare(server, made, *place, options.elevation, deadline)
-    seconds["compare"] = round(perf_counter() - started, 4)
-    return {
-        "resolved": {
-            "release": updated.release,
-            "release_counter": updated.release_counter,
-            "sha256": updated.sha256,
-        },
-        "update": {"outcome": updated.outcome, "reason": updated.reason},
-        "bundle": {"sha256": sha256, "name": bundle.manifest["name"], "variant": bundle.manifest["variant"]},
-        "download": asdict(transfer) if transfer else None,
-        "bytes_downloaded": transfer.bytes_received if transfer else 0,
-        "resumed_at": transfer.resumed_at if transfer else [],
-        "digests_verified": updated.digests_verified,
-        "golden": {"cases": updated.golden_cases, "max_abs_difference": updated.golden_max_abs_difference},
-        "inputs_bytes": inputs_bytes,
-        "replay": made.replay,
-        "run": made.run,
-        "stations": _stations(made),
-        "forecast": _hours(made, FIRST_HOURS),
-        "comparison": compared,
-        "seconds": seconds,
-    }
-
-
-def _stations(made: Forecast) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": station["id"],
-            "name": station["name"],
-            "distance_km": round(float(distance), 2),
-            "weight": round(float(weight), 4),
-        }
-        for station, distance, weight in zip(
-            made.stations, made.blend.distances, made.blend.weights, strict=True
-        )
-    ]
-
-
-def _hours(made: Forecast, count: int) -> dict[str, Any]:
-    return {
-        "time": [time.strftime("%Y-%m-%dT%H:%MZ") for time in made.times[:count]],
-        **{
-            name: [round(float(value), 2) if np.isfinite(value) else None for value in values[:count]]
-            for name, values in made.values.items()
-        },
-    }
-
-
 def _summary(report: dict[str, Any]) -> str:
-    bundle, update_ = report["bundle"], report["update"]
-    reason = f" ({update_['reason']})" if update_["reason"] else ""
-    transferred = (
-        f"{report['bytes_downloaded']} bytes, resumed at {report['resumed_at'] or 'no byte'}, "
-        f"{report['digests_verified']} digests compared, {report['golden']['cases']} golden cases replayed"
-    )
+    run = f"{report['run']}{' (replay of a past year)' if report['replay'] else ''}"
+    saved = ", inputs as fetched last" if report["inputs_from"] == "saved" else ""
     lines = [
-        f"release   {report['resolved']['release']}: {update_['outcome']}{reason}",
-        f"bundle    {bundle['name']} {bundle['variant']} {bundle['sha256'][:12]}",
-        f"download  {transferred}",
-        f"run       {report['run']}{' (replay of a past year)' if report['replay'] else ''}",
+        *_update_lines(report),
+        f"run       {run}{saved}",
         *(
             f"station   {s['id']} {s['name']}: {s['distance_km']} km, weight {s['weight']}"
             for s in report["stations"]
         ),
+        *_hour_lines(report["forecast"]),
     ]
-    hours = report["forecast"]
-    lines += [
+    if report["comparison"]:
+        apart = report["comparison"]["variables"]["temperature_2m"]
+        lines.append(
+            f"server    temperature differs by {apart['mean_abs_difference']} K over {apart['hours']} hours"
+        )
+    return "\n".join([*lines, f"reports   {_reports(report)}"])
+
+
+def _update_lines(report: dict[str, Any]) -> list[str]:
+    bundle, update, stale = report["bundle"], report["update"], report["trust"]["stale"]
+    versions = ", ".join(f"{role} {version}" for role, version in report["trust"]["versions"].items())
+    reason = f" ({update['reason']})" if update["reason"] else ""
+    transferred = (
+        f"{report['bytes_downloaded']} bytes{_delta(report['delta'])}, "
+        f"resumed at {report['resumed_at'] or 'no byte'}, {report['digests_verified']} digests compared, "
+        f"{report['golden']['cases']} golden cases replayed"
+    )
+    lines = [
+        f"trust     {versions}",
+        f"release   {report['resolved']['release']}: {update['outcome']}{reason}",
+        f"bundle    {bundle['name']} {bundle['variant']} {bundle['sha256'][:12]}",
+        f"download  {transferred}",
+        f"speed     {report['speed']['perf_class']}: {report['speed']['milliseconds']} ms a run",
+    ]
+    if stale:
+        lines.insert(1, f"stale     since {stale['since'] or 'ever'}: news may be held back from this phone")
+    if report["decision"]:
+        lines.insert(1, f"decision  {report['decision']['reason']}")
+    return lines
+
+
+def _delta(delta: dict[str, Any] | None) -> str:
+    if delta is None:
+        return ""
+    return f" with a {delta['kind']} patch" if delta["outcome"] == "applied" else " after a patch was refused"
+
+
+def _hour_lines(hours: dict[str, Any]) -> list[str]:
+    return [
         f"{time}  {temperature} °C  {amount} mm ({chance} %)  code {code}"
         for time, temperature, amount, chance, code in zip(
             hours["time"],
@@ -141,34 +98,91 @@ def _summary(report: dict[str, Any]) -> str:
             strict=True,
         )
     ]
-    apart = report["comparison"]["variables"]["temperature_2m"]
-    lines.append(
-        f"server    temperature differs by {apart['mean_abs_difference']} K over {apart['hours']} hours"
-    )
-    return "\n".join(lines)
+
+
+def _reports(report: dict[str, Any]) -> str:
+    reports = report["reports"]
+    if reports["off"]:
+        return "off"
+    reason = f": {reports['reason']}" if reports["reason"] else ""
+    return f"{reports['sent']} sent{reason}"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="phone", description="What an app does, once.")
-    parser.add_argument("--server", required=True, help="address, such as http://127.0.0.1:8000")
-    parser.add_argument("--latitude", required=True, type=_between(-90, 90), help="degrees north")
-    parser.add_argument("--longitude", required=True, type=_between(-180, 180), help="degrees east")
-    parser.add_argument(
-        "--elevation", type=_between(-450, 9000), help="metres; the stations' mean unless given"
+    parser = argparse.ArgumentParser(
+        prog="phone",
+        description="The reference phone: what an app does, once.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--server", required=True, help="address, such as http://127.0.0.1:8000")
     parser.add_argument("--state", required=True, type=Path, help="folder for what the phone keeps")
-    parser.add_argument("--model", default="point")
-    parser.add_argument("--channel", default="stable")
-    parser.add_argument("--platform", default="linux")
+    parser.add_argument(
+        "--root", type=Path, help="the server's first root, as it came with the app; needed the first time"
+    )
+    parser.add_argument(
+        "--embedded", type=Path, help="the bundle inside the app, for when no other is usable"
+    )
+    parser.add_argument("--channel", default="stable", help="the audience (default: %(default)s)")
     parser.add_argument(
         "--timeout", type=_between(1, 3600), default=120.0, help="seconds for the whole update"
     )
     parser.add_argument("--json", action="store_true", help="print the whole report")
+    parser.add_argument(
+        "--no-reports", dest="reports", action="store_false", help="count nothing, send nothing"
+    )
     parser.add_argument("--break-after-bytes", type=int, help="drop the first download after so many bytes")
+    _add_place(parser.add_argument_group("place", "stays here: the server is told its one-degree cell"))
+    _add_device(parser.add_argument_group("device", "what is not given restricts nothing"))
+    _add_situation(parser.add_argument_group("situation", "what the catalog's policy is asked about"))
     return parser.parse_args(arguments)
 
 
-def _between(low: float, high: float) -> Any:
+def _add_place(group: Any) -> None:
+    group.add_argument("--latitude", required=True, type=_between(-90, 90), help="degrees north")
+    group.add_argument("--longitude", required=True, type=_between(-180, 180), help="degrees east")
+    group.add_argument(
+        "--elevation", type=_between(-450, 9000), help="metres; the stations' mean unless given"
+    )
+
+
+def _add_device(group: Any) -> None:
+    group.add_argument(
+        "--platform",
+        default="linux",
+        choices=("linux", "android"),
+        help="whose catalog: both get the format that runs here (default: %(default)s)",
+    )
+    group.add_argument("--os-version", type=_version, help="such as 15.1")
+    group.add_argument("--app-version", type=_version, help="such as 2.0")
+    group.add_argument("--ram-mb", type=int, help="memory in mebibytes")
+    group.add_argument("--region", help="ISO 3166-1, two letters")
+    group.add_argument(
+        "--perf-class", choices=("low", "mid", "high"), help="how fast it is; measured unless given"
+    )
+
+
+def _add_situation(group: Any) -> None:
+    group.add_argument(
+        "--network",
+        default="unmetered",
+        choices=("unmetered", "metered", "none"),
+        help="(default: %(default)s)",
+    )
+    group.add_argument(
+        "--on-battery", dest="charging", action="store_false", help="the phone is not being charged"
+    )
+    group.add_argument("--free-storage-mb", type=int, help="mebibytes; the disk's unless given")
+
+
+def _version(text: str) -> Version:
+    try:
+        return parse_version(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = float(text)
         if not low <= value <= high:

@@ -8,9 +8,11 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from phone.errors import BundleRefused
+from phone.versions import VERSION, Version, at_least, parse_version
 
 MAX_MEMBERS = 64
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -29,6 +31,12 @@ class PhoneBundle:
     model: bytes
     digests: int
 
+    @property
+    def cases(self) -> int:
+        """How many golden vectors it says that it has; replaying them finds whether they are there."""
+        cases = self.golden.get("cases")
+        return cases if isinstance(cases, int) else 0
+
 
 def read_bundle(archive: bytes) -> PhoneBundle:
     """Check members and contract.
@@ -43,13 +51,14 @@ def read_bundle(archive: bytes) -> PhoneBundle:
         if members.keys() != files.keys():
             raise BundleRefused(f"The archive holds {sorted(members)}, its manifest names {sorted(files)}.")
         for member, content in members.items():
-            _check_digest(member, content, files[member]["sha256"])
+            check_digest(member, content, files[member]["sha256"])
         if manifest["format"] != "tflite":
             raise BundleRefused(f"The bundle is for {manifest['format']}; this phone runs tflite.")
         contract = json.loads(members["contract.json"])
-        _check_digest("contract.json", members["contract.json"], manifest["contract"]["sha256"])
+        check_digest("contract.json", members["contract.json"], manifest["contract"]["sha256"])
         _check_contract(contract)
         golden = json.loads(members["golden.json"])
+        _check_engine(manifest["engine_min"].get("litert"))
         return PhoneBundle(manifest, contract, golden, members[name], digests=len(members) + 1)
     except (*UNREADABLE, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise BundleRefused(f"The archive is not a bundle: {type(error).__name__}: {error}.") from error
@@ -70,10 +79,27 @@ def _members(archive: bytes) -> dict[str, bytes]:
         return {name: opened.read(name) for name in sorted(names)}
 
 
-def _check_digest(name: str, content: bytes, promised: str) -> None:
+def check_digest(name: str, content: bytes, promised: str) -> None:
+    """Compare a digest with what was promised.
+
+    Raises:
+        BundleRefused: it is another.
+    """
     digest = hashlib.sha256(content).hexdigest()
     if digest != promised:
         raise BundleRefused(f"{name} has SHA-256 {digest}; {promised} was promised.")
+
+
+def engine_version() -> Version:
+    """The version of LiteRT in this app."""
+    numbers = VERSION.match(metadata.version("ai-edge-litert"))
+    return parse_version(numbers[0]) if numbers else ()
+
+
+def _check_engine(oldest: str | None) -> None:
+    if oldest is not None and not at_least(engine_version(), oldest):
+        here = ".".join(map(str, engine_version()))
+        raise BundleRefused(f"The bundle needs LiteRT {oldest}; this app has {here}. Update the app.")
 
 
 def _check_contract(contract: Mapping[str, Any]) -> None:

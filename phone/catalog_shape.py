@@ -69,6 +69,11 @@ def _version(value: Any) -> bool:
     return isinstance(value, str) and VERSION_TEXT.fullmatch(value) is not None
 
 
+def _path(value: Any) -> bool:
+    """On the server that the catalog came from: `//host` would be another one."""
+    return _text(value) and value.startswith("/") and not value.startswith("//")
+
+
 def _one_of(*allowed: str) -> Check:
     return lambda value: isinstance(value, str) and value in allowed
 
@@ -127,7 +132,7 @@ def _deltas(value: Any) -> bool:
 
 
 DELTA = {"base": _digest, "kind": _text, "size": _count}
-PATCH = {"url": _text, "sha256": _digest}
+PATCH = {"url": _path, "sha256": _digest}
 BUNDLE: dict[str, Any] = {
     "variant": _text,
     "format": _text,
@@ -143,7 +148,7 @@ BUNDLE: dict[str, Any] = {
     "perf_class": _list(_text),
     "size": _count,
     "sha256": _digest,
-    "url": _text,
+    "url": _path,
     "encodings": _forms,
     "deltas": _deltas,
     "golden_sha256": _or_none(_digest),
@@ -180,4 +185,5 @@ CATALOG: dict[str, Any] = {
     "releases": _objects(RELEASE, "releases", MAX_RELEASES),
     "policy": POLICY,
     "revoked": _list(_digest, MAX_REVOKED),
+    "reports": {"url": _path, "token_url": _path},
 }

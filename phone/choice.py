@@ -71,10 +71,10 @@ class Installed:
 class Decision:
     """What to do, and why in one sentence.
 
-    `install` says which bundle. `keep` names the release to remember, with the catalog's entry where the bundle
-    is in it. `nothing`: there is none, or the installed one is revoked and the device goes back to its last good
-    one. `arm` is the side of the newest staged rollout, `rollout_counter`, that the device is on; reports
-    carry it.
+    `install` says which bundle. `keep` names the release to remember, with the catalog's entry where the
+    bundle is in it. `nothing`: there is none, or the installed one is revoked and the device goes back to its
+    last good one. `arm` is the side of the newest staged rollout, `rollout_counter`, that the device is on;
+    reports carry it.
     """
 
     action: Literal["install", "keep", "nothing"]
@@ -195,8 +195,8 @@ def _taken(
         bundle = _best(release, asker) or {}
         size = "smallest" if asker.device.is_lean else "most precise"
         why = (
-            f"release {release['release']} is offered to {_percent(release)}, and {bundle['variant']} is the {size} "
-            f"variant in the format that {asker.device.platform} prefers"
+            f"release {release['release']} is offered to {_percent(release)}, and {bundle['variant']} is the "
+            f"{size} variant in the format that {asker.device.platform} prefers"
         )
     action: Literal["install", "keep"] = "keep" if bundle["sha256"] == held else "install"
     name, number = str(release["release"]), int(release["release_counter"])

@@ -43,6 +43,14 @@ class Transfer:
     digests: int = 0
     encoding: str = "identity"
 
+    def add(self, other: "Transfer") -> None:
+        """Count another download's cost too; the encoding is the later one's."""
+        self.bytes_received += other.bytes_received
+        self.resumed_at += other.resumed_at
+        self.attempts += other.attempts
+        self.digests += other.digests
+        self.encoding = other.encoding
+
 
 @dataclass(frozen=True)
 class _Validator:

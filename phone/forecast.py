@@ -37,7 +37,9 @@ class Forecast:
     """A forecast for a place.
 
     `times` are the valid times; `values` are by public variable name, (hour,), NaN where there is nothing to
-    say. `stations` are the blended ones, in the order of the blend's weights.
+    say. `stations` are the blended ones, in the order of the blend's weights. `station_temperatures` are the
+    medians at each of them, (station, hour), °C: later observations tell how good they were. `milliseconds`
+    are what each run of the model took.
     """
 
     run: str
@@ -46,6 +48,8 @@ class Forecast:
     values: Mapping[str, FloatArray]
     stations: Sequence[Mapping[str, Any]]
     blend: Blend
+    station_temperatures: FloatArray
+    milliseconds: Sequence[float]
 
 
 def cell_name(latitude: float, longitude: float) -> str:
@@ -86,12 +90,20 @@ def forecast(
         stations = inputs["stations"]
         blend = _plan(stations, latitude, longitude, elevation)
         near = [stations[index] for index in blend.stations]
-        outputs = Model(bundle.model, bundle.contract).run(tensors(near, bundle.contract))
+        model = Model(bundle.model, bundle.contract)
+        outputs = model.run(tensors(near, bundle.contract))
         # The outputs hold only the blended stations, so they are counted anew.
         blended = blend_outputs(outputs, replace(blend, stations=np.arange(len(near))))
         times = _times(inputs["init_time"], bundle.contract["lead_hours"])
         return Forecast(
-            inputs["run"], bool(inputs["replay"]), times, _values(blended, bundle.contract), near, blend
+            run=inputs["run"],
+            replay=bool(inputs["replay"]),
+            times=times,
+            values=_values(blended, bundle.contract),
+            stations=near,
+            blend=blend,
+            station_temperatures=_medians(outputs["temperature"], bundle.contract, "temperature"),
+            milliseconds=model.milliseconds,
         )
     except NothingNear as error:
         raise ForecastImpossible(str(error)) from error
@@ -162,6 +174,11 @@ def _values(blended: Mapping[str, FloatArray], contract: Mapping[str, Any]) -> d
         ceiling_thresholds=specs["cloud_base"]["thresholds"],
     )
     return {public: getattr(hours, name) for public, name in SHOWN.items()}
+
+
+def _medians(quantiles: FloatArray, contract: Mapping[str, Any], name: str) -> FloatArray:
+    levels = next(out["levels"] for out in contract["outputs"] if out["name"] == name)
+    return np.asarray(quantiles[..., levels.index(0.5)], dtype=np.float64)
 
 
 def _times(init_time: str, leads: int) -> list[datetime]:

@@ -1,6 +1,7 @@
 """Run the model, and replay its golden vectors before trusting it."""
 
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ Tensors = dict[str, npt.NDArray[np.float32]]
 
 
 class Model:
-    """A TFLite model, addressed by its signature: names, never positions."""
+    """A TFLite model, addressed by its signature: names, never positions.
+
+    `milliseconds` are what each run took.
+    """
 
     def __init__(self, content: bytes, contract: Mapping[str, Any]) -> None:
         """Open it on one thread.
@@ -22,6 +26,7 @@ class Model:
         """
         from ai_edge_litert.interpreter import Interpreter
 
+        self.milliseconds: list[float] = []
         self._outputs = {out["name"]: tuple(out["shape"]) for out in contract["outputs"]}
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
@@ -43,10 +48,12 @@ class Model:
         return {name: np.concatenate([result[name] for result in results]) for name in self._outputs}
 
     def _one(self, inputs: Tensors) -> Tensors:
+        started = perf_counter()
         try:
             outputs: Tensors = self._runner(**inputs)
         except (ValueError, RuntimeError) as error:
             raise BundleRefused(f"The model does not take the contract's inputs: {error}.") from error
+        self.milliseconds.append((perf_counter() - started) * 1000)
         for name, shape in self._outputs.items():
             if name not in outputs or outputs[name].shape != shape or not np.isfinite(outputs[name]).all():
                 raise BundleRefused(

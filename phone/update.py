@@ -1,4 +1,4 @@
-"""Keep the installed bundle what the server offers: check, download, verify, activate.
+"""Keep the installed bundle what the signed catalog says: check, choose, download, verify, activate.
 
 Whatever fails, the bundle that is installed stays usable and trusted state is unchanged.
 """
@@ -9,12 +9,27 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from phone import checks
 from phone.bundle import PhoneBundle, read_bundle
-from phone.download import Download, Transfer, Wanted
-from phone.errors import BundleRefused, NothingInstalled, PhoneError, ServerRefused
+from phone.catalog import check_signed, read_catalog
+from phone.choice import Decision, Device, decide
+from phone.download import Transfer
+from phone.errors import BundleRefused, ConnectionLost, DeadlineExceeded, PhoneError
+from phone.fetch import Delta, Fetch
 from phone.model import Model, replay_golden
+from phone.policy import Situation, Verdict, judge
 from phone.state import State
 from phone.transport import Deadline, Server
+from phone.trust import Trust
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks: the device, its audience, and what it is in."""
+
+    device: Device = field(default_factory=lambda: Device("linux"))
+    channel: str = "stable"
+    situation: Situation = field(default_factory=Situation)
 
 
 @dataclass
@@ -22,157 +37,178 @@ class Report:
     """What an update did.
 
     `outcome` is installed, current (nothing newer) or kept (an offer was not taken: `reason` says why).
+    `operations` are what reports to the server count: what was done, and how it ended.
     """
 
     outcome: str = "kept"
     reason: str | None = None
-    release: str | None = None
-    release_counter: int | None = None
-    variant: str | None = None
-    sha256: str | None = None
+    error: Exception | None = None
+    decision: Decision | None = None
+    verdict: Verdict | None = None
     transfer: Transfer | None = None
+    delta: Delta | None = None
     digests_verified: int = 0
     golden_cases: int = 0
+    golden_failed: int = 0
     golden_max_abs_difference: Mapping[str, float] = field(default_factory=dict)
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    operations: list[tuple[str, str]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class _Offer:
-    release: str
-    counter: int
-    contract_sha256: str
-    wanted: Wanted
+    @property
+    def golden(self) -> dict[str, int] | None:
+        """Golden cases that were replayed, and how many of them failed."""
+        if not self.golden_cases:
+            return None
+        return {"cases": self.golden_cases, "failed": self.golden_failed}
 
 
 def update(
     server: Server,
     state: State,
+    trust: Trust,
+    asker: Asker | None = None,
     *,
-    model: str = "point",
-    channel: str = "stable",
-    platform: str = "linux",
     seconds: float = 120.0,
     break_after_bytes: int | None = None,
 ) -> Report:
-    """Install what the server offers, if it is something else than what is installed.
+    """Install what the catalog offers to this device, if it is something else than what is installed.
 
     Args:
         server: whom to ask.
         state: the phone's folder.
-        model: name of the model.
-        channel: the audience that this phone belongs to.
-        platform: linux is this reference phone; android gets the same format.
+        trust: whose word counts.
+        asker: who asks; a reference phone on the stable channel when not given.
         seconds: for everything together.
-        break_after_bytes: drop the first download after so many bytes.
+        break_after_bytes: drop the first download after so many bytes, to show how it goes on.
 
     Returns:
         What happened; an offer that was refused is in `reason`.
     """
     report = Report()
+    work = _Update(server, state, trust, asker or Asker(), report, Deadline(seconds))
     try:
-        _update(server, state, report, Deadline(seconds), (model, channel, platform), break_after_bytes)
+        work.run(break_after_bytes)
     except (PhoneError, OSError) as error:
-        report.reason = f"{type(error).__name__}: {error}"
+        report.error, report.reason = error, f"{type(error).__name__}: {error}"
     return report
 
 
-def _update(
-    server: Server,
-    state: State,
-    report: Report,
-    deadline: Deadline,
-    asked: tuple[str, str, str],
-    break_after_bytes: int | None,
-) -> None:
-    with _timed(report, "check"):
-        offer = _resolve(server, state, deadline, asked)
-    report.release, report.release_counter = offer.release, offer.counter
-    report.sha256 = offer.wanted.sha256
-    if offer.counter < state.record.release_counter:
-        raise BundleRefused(
-            f"Release {offer.release} has counter {offer.counter}; this phone has seen "
-            f"{state.record.release_counter}. An old offer is not taken again."
-        )
-    if _installed(state) == offer.wanted.sha256:
-        state.acknowledge(offer.release, offer.counter)
-        report.outcome = "current"
-        return
-    download = Download(server, offer.wanted, state.partial, break_after_bytes=break_after_bytes)
-    report.transfer = download.transfer
-    with _timed(report, "download"):
-        archive = download.fetch(deadline)
-    with _timed(report, "verify"):
+@dataclass
+class _Update:
+    server: Server
+    state: State
+    trust: Trust
+    asker: Asker
+    report: Report
+    deadline: Deadline
+
+    def run(self, break_after_bytes: int | None) -> None:
+        with self._step("check"):
+            catalog, decision = self._check()
+        self.report.decision, self.report.policy = decision, catalog["policy"]
+        entry = decision.bundle
+        if entry is None:
+            self.report.reason = decision.reason
+            return
+        if entry["sha256"] == self.state.record.current and self.state.archive(entry["sha256"]):
+            self.state.acknowledge(str(decision.release), int(decision.release_counter or 0))
+            self.report.outcome = "current"
+            return
+        archive = self.state.archive(entry["sha256"]) or self._fetched(entry, break_after_bytes)
+        if archive is not None:
+            self._install(archive, entry, decision)
+
+    def _check(self) -> tuple[Mapping[str, Any], Decision]:
+        """The catalog and what to take from it; what either says counts once both were verified."""
+        platform = self.asker.device.platform
+        with self.trust.check(self.server, self.deadline) as signed:
+            catalog = read_catalog(signed, platform, self.asker.channel)
+            decision = decide(
+                catalog, self.asker.device, bucket=self.state.bucket, installed=self.state.installed()
+            )
+            if decision.bundle is not None:
+                check_signed(signed, platform, decision.bundle)
+        self.state.revoke(catalog["revoked"])
+        checks.note(self.state, catalog, decision)
+        return catalog, decision
+
+    def _fetched(self, entry: Mapping[str, Any], break_after_bytes: int | None) -> bytes | None:
+        """The archive; None where the policy says not now."""
+        waited = checks.waited_seconds(self.state)
+        verdict = judge(self.report.policy, self.asker.situation, size=entry["size"], waited=waited)
+        self.report.verdict = verdict
+        if not verdict.allowed:
+            self.report.reason = verdict.reason
+            self.report.operations.append(("download", "deferred"))
+            return None
+        fetch = Fetch(self.server, self.state, entry, self.deadline, break_after_bytes=break_after_bytes)
+        self.report.transfer = fetch.transfer
         try:
-            bundle = _verified(archive, offer, report)
+            with self._step("download"):
+                archive = fetch.archive()
+        finally:
+            self._count(fetch)
+        self.report.digests_verified = fetch.transfer.digests
+        return archive
+
+    def _count(self, fetch: Fetch) -> None:
+        self.report.delta = fetch.delta
+        if fetch.transfer.resumed_at:
+            self.report.operations.append(("download", "resumed"))
+        if fetch.delta is not None:
+            outcome = "ok" if fetch.delta.outcome == "applied" else "fell_back"
+            self.report.operations.append(("patch", outcome))
+
+    def _install(self, archive: bytes, entry: Mapping[str, Any], decision: Decision) -> None:
+        try:
+            with self._step("verify"):
+                bundle = read_bundle(archive)
+                _check_offer(bundle, entry)
+                self.report.digests_verified += bundle.digests
+            with self._step("golden"):
+                self._replay(bundle)
         except BundleRefused:
-            download.discard()
+            self.state.forget_partial()
             raise
-    report.digests_verified = download.transfer.digests + bundle.digests
-    with _timed(report, "activate"):
-        state.activate(archive, offer.wanted.sha256, offer.release, offer.counter)
-    report.outcome, report.variant = "installed", bundle.manifest["variant"]
+        with self._step("activate"):
+            self.state.activate(
+                archive, entry["sha256"], str(decision.release), int(decision.release_counter or 0)
+            )
+        self.report.outcome = "installed"
+
+    def _replay(self, bundle: PhoneBundle) -> None:
+        self.report.golden_cases = self.report.golden_failed = bundle.cases
+        model = Model(bundle.model, bundle.contract)
+        self.report.golden_max_abs_difference = replay_golden(model, bundle.golden, bundle.contract)
+        self.report.golden_failed = 0
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        started, outcome = perf_counter(), "ok"
+        try:
+            yield
+        except (ConnectionLost, DeadlineExceeded, OSError):
+            outcome = "failed"
+            raise
+        except PhoneError:
+            outcome = "refused"
+            raise
+        finally:
+            self.report.operations.append((name, outcome))
+            self.report.seconds[name] = round(perf_counter() - started, 4)
 
 
-def _resolve(server: Server, state: State, deadline: Deadline, asked: tuple[str, str, str]) -> _Offer:
-    model, channel, platform = asked
-    query = {"platform": platform, "channel": channel}
-    document = server.document(f"v1/models/{model}/resolve", deadline, query).document
-    try:
-        share = document["rollout"]
-        if not state.in_share(str(share["salt"]), int(share["basis_points"])):
-            if not document.get("otherwise"):
-                raise BundleRefused("The release is rolled out to others first; there is no other one yet.")
-            document = document["otherwise"]
-        return _offer(document)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ServerRefused(f"The offer cannot be read: {type(error).__name__}: {error}.") from error
-
-
-def _offer(document: Mapping[str, Any]) -> _Offer:
-    bundle = document["bundle"]
-    zstd = bundle.get("encodings", {}).get("zstd", {})
-    wanted = Wanted(
-        url=str(document["url"]),
-        sha256=_digest(bundle["sha256"]),
-        size=int(bundle["size"]),
-        zstd_sha256=_digest(zstd["sha256"]) if zstd else None,
-        zstd_size=int(zstd["size"]) if zstd else None,
-    )
-    contract = _digest(bundle["contract"]["sha256"])
-    return _Offer(str(document["release"]), int(document["release_counter"]), contract, wanted)
-
-
-def _digest(text: str) -> str:
-    # It becomes the name of a file.
-    if len(bytes.fromhex(text)) != 32 or text != text.lower():
-        raise ValueError(f"{text!r} is not a SHA-256")
-    return text
-
-
-def _installed(state: State) -> str | None:
-    try:
-        return state.usable()[0]
-    except NothingInstalled:
-        return None
-
-
-def _verified(archive: bytes, offer: _Offer, report: Report) -> PhoneBundle:
-    bundle, promised = read_bundle(archive), offer.contract_sha256
-    if bundle.manifest["contract"]["sha256"] != promised:
-        raise BundleRefused(
-            f"The bundle is for contract {bundle.manifest['contract']['sha256']}; {promised} was offered."
-        )
-    model = Model(bundle.model, bundle.contract)
-    report.golden_max_abs_difference = replay_golden(model, bundle.golden, bundle.contract)
-    report.golden_cases = bundle.golden["cases"]
-    return bundle
-
-
-@contextmanager
-def _timed(report: Report, step: str) -> Iterator[None]:
-    started = perf_counter()
-    try:
-        yield
-    finally:
-        report.seconds[step] = round(perf_counter() - started, 4)
+def _check_offer(bundle: PhoneBundle, entry: Mapping[str, Any]) -> None:
+    """Compare what an archive says of itself with what was signed of it."""
+    manifest, contract = bundle.manifest, bundle.manifest["contract"]
+    said = {
+        "variant": manifest.get("variant"),
+        "format": manifest["format"],
+        "contract_sha256": contract["sha256"],
+        "contract_version": contract.get("version"),
+        "golden_sha256": manifest["files"]["golden.json"]["sha256"],
+    }
+    for name, value in said.items():
+        if value != entry[name]:
+            raise BundleRefused(f"The bundle's {name} is {value}; {entry[name]} was offered.")

@@ -1,7 +1,7 @@
 """Versions of systems, apps and engines: one to four numbers with dots between. Pure.
 
-A lower limit counts missing numbers as zero: 17 is at least 17.0. An upper limit is compared as far as it goes:
-17.4.1 is at most 17.4 and at most 17, but not at most 17.4.0.
+A lower limit counts missing numbers as zero: 17 is at least 17.0. An upper limit is compared as far as it
+goes: 17.4.1 is at most 17.4 and at most 17, but not at most 17.4.0.
 """
 
 import re

@@ -16,16 +16,45 @@ from typing import Any
 
 import zstandard
 
+from mobile_models.patches import dictionary_compress
 from packager.bundle import open_bundle
+from tests.tuf_repository import Repository
+
+POLICY = {
+    "network": "unmetered_then_any",
+    "any_after_seconds": 3600,
+    "charging": False,
+    "free_storage_mb": 50,
+    "stale_after_seconds": 14 * 86400,
+}
+# What the offline keys say of a bundle.
+DESCRIBED = ("release", "variant", "format", "precision", "contract_sha256", "golden_sha256", "card_sha256")
 
 
 class PhoneServer:
-    """Offers one bundle. `documents` are served as JSON by path; `requests` is what was asked."""
+    """Offers bundles in a signed catalog. `documents` are served as JSON by path; `requests` is what was asked.
+
+    `patches` are served by path, `posted` is what was sent to /v1/reports.
+    """
 
     def __init__(self) -> None:
-        self.documents: dict[str, Any] = {}
+        self.repository = Repository()
+        self.catalog: dict[str, Any] = {
+            "catalog": 1,
+            "channel": "stable",
+            "platform": "linux",
+            "releases": [],
+            "policy": dict(POLICY),
+            "revoked": [],
+            "reports": {"url": "/v1/reports", "token_url": "/v1/reports/token"},
+        }
+        self.documents: dict[str, Any] = {"/v1/reports/token": {"token": "some-token"}}
         self.blobs: dict[str, bytes] = {}
+        self.patches: dict[str, bytes] = {}
+        self.dictionary: bytes | None = None
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.posted: list[tuple[dict[str, str], Any]] = []
+        self.post_status = 202
         self.encode = True
         self.honour_range = True
         self.etag_suffix = ""
@@ -34,41 +63,85 @@ class PhoneServer:
         self.announce = True
         self.drip: float | None = None
         self.status: int | None = None
+        self.moved: dict[str, str] = {}
 
-    def offer(self, path: Path, *, release: str = "2026.1.1-1", counter: int = 1, **changes: Any) -> str:
-        """Offer a bundle; gives its digest. `changes` go into the offer's bundle."""
+    def offer(self, path: Path, *, release: str | None = None, counter: int = 1, **changes: Any) -> str:
+        """Offer a bundle to everyone and publish; gives its digest. `changes` go into the catalog's entry."""
         bundle, data = open_bundle(path), path.read_bytes()
-        packed = compress(data)
         self.blobs[bundle.sha256] = data
-        url = f"/v1/blobs/{bundle.sha256}"
+        entry = entry_of(path, release or f"2026.1.1-{counter}", counter)
+        custom = {name: entry[name] for name in DESCRIBED}
+        self.repository.describe("linux", entry["target"], len(data), bundle.sha256, custom)
         offered = {
-            "sha256": bundle.sha256,
-            "size": len(data),
-            "encodings": {"zstd": {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}},
-            "contract": dict(bundle.manifest["contract"]),
-            **changes,
-        }
-        self.documents["/v1/models/point/resolve"] = {
-            "release": release,
+            "release": entry["release"],
             "release_counter": counter,
+            "state": "active",
             "rollout": {"salt": "salt", "basis_points": 10_000},
-            "bundle": offered,
-            "url": url,
+            "conditions": {},
+            "bundles": [{**entry, **changes}],
         }
+        others = [other for other in self.catalog["releases"] if other["release_counter"] != counter]
+        self.catalog["releases"] = [offered, *others]
+        self.publish()
         return bundle.sha256
 
+    def publish(self) -> None:
+        """Sign the catalog as it stands."""
+        path = f"catalog/{self.catalog['platform']}/{self.catalog['channel']}.json"
+        self.repository.add_file("rollout", path, json.dumps(self.catalog).encode())
+        self.repository.publish()
+
     @property
-    def offered(self) -> dict[str, Any]:
-        return self.documents["/v1/models/point/resolve"]
+    def newest(self) -> dict[str, Any]:
+        """The release that was offered last; `publish` after a change."""
+        return self.catalog["releases"][0]
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """Its bundle's entry."""
+        return self.newest["bundles"][0]
 
     def blob_requests(self) -> list[dict[str, str]]:
         return [headers for path, headers in self.requests if path.startswith("/v1/blobs/")]
 
     def form(self, sha256: str, accepts: str) -> tuple[bytes, str]:
         """Bytes and encoding of a blob."""
+        if self.encode and self.dictionary is not None and "dcz" in accepts:
+            return dictionary_compress(self.dictionary, self.blobs[sha256]), "dcz"
         if self.encode and "zstd" in accepts:
             return compress(self.blobs[sha256]), "zstd"
         return self.blobs[sha256], "identity"
+
+
+def entry_of(path: Path, release: str, counter: int) -> dict[str, Any]:
+    """A bundle's entry in a catalog."""
+    bundle, data = open_bundle(path), path.read_bytes()
+    packed = compress(data)
+    manifest = bundle.manifest
+    return {
+        "release": release,
+        "release_counter": counter,
+        "variant": manifest["variant"],
+        "format": manifest["format"],
+        "precision": manifest["variant"].split("_")[1],
+        "contract_version": manifest["contract"]["version"],
+        "contract_sha256": manifest["contract"]["sha256"],
+        "engine_min": dict(manifest["engine_min"]),
+        "os_min": None,
+        "app_range": None,
+        "ram_min_mb": None,
+        "accelerators": [],
+        "regions": [],
+        "perf_class": [],
+        "size": len(data),
+        "sha256": bundle.sha256,
+        "target": f"bundles/linux/{bundle.sha256}.zip",
+        "url": f"/v1/blobs/{bundle.sha256}",
+        "encodings": {"zstd": {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}},
+        "deltas": [],
+        "golden_sha256": manifest["files"]["golden.json"]["sha256"],
+        "card_sha256": None,
+    }
 
 
 def compress(data: bytes) -> bytes:
@@ -91,14 +164,28 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         self.server.app.requests.append((path, dict(self.headers)))
         self.close_connection = True
-        if self.server.app.status is not None:
+        if path in self.server.app.moved:
+            self.reply(302, b"", {"Location": self.server.app.moved[path]})
+        elif self.server.app.status is not None:
             self.reply(self.server.app.status, json.dumps({"detail": "out of order"}).encode(), {})
         elif path in self.server.app.documents:
             self.reply(200, json.dumps(self.server.app.documents[path]).encode(), {})
+        elif path.removeprefix("/v1/tuf/metadata/") in self.server.app.repository.served:
+            self.reply(200, self.server.app.repository.served[path.removeprefix("/v1/tuf/metadata/")], {})
+        elif path.removeprefix("/v1/tuf/targets/") in self.server.app.repository.files:
+            self.reply(200, self.server.app.repository.files[path.removeprefix("/v1/tuf/targets/")], {})
+        elif path in self.server.app.patches:
+            self.reply(200, self.server.app.patches[path], {})
         elif path.removeprefix("/v1/blobs/") in self.server.app.blobs:
             self.blob(path.removeprefix("/v1/blobs/"))
         else:
             self.reply(404, b'{"detail": "no such path"}', {})
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.app.posted.append((dict(self.headers), json.loads(body)))
+        self.close_connection = True
+        self.reply(self.server.app.post_status, b'{"detail": "as the test says"}', {})
 
     def blob(self, sha256):
         whole, encoding = self.server.app.form(sha256, self.headers.get("Accept-Encoding", ""))
