@@ -16,6 +16,7 @@ from django.core.management.base import CommandError
 from mobile_models import selectors, services
 from mobile_models.errors import DeliveryError
 from mobile_models.models import Bundle, Release
+from mobile_models.signing import services as signing
 from packager.archive import write_atomically
 from packager.pipeline import Pipeline, Progress
 from packager.recipes import Profile, get_recipe, recipe_names
@@ -109,12 +110,18 @@ class Quickstart:
         return bundles
 
     def _release(self, bundles: list[Bundle]) -> Release:
+        signing.init_development()
         release = _live_with(bundles)
         if release is None:
             notes = f"Made by quickstart, profile {self.profile.name}."
-            release = services.approve_release(release=services.create_release(bundles=bundles, notes=notes))
+            release = services.create_release(bundles=bundles, notes=notes)
+            services.submit_release(release=release)
+            services.approve_release(release=release)
             services.start_rollout(release=release, channel=CHANNEL)
             release.refresh_from_db()
+        signing.require_signed(release)
+        signing.publish()
+        write_atomically(_root_path(), signing.trusted_root())
         rollout = selectors.offered_rollouts(CHANNEL)[0]
         self.report["release"] = {
             "version": release.version,
@@ -134,8 +141,9 @@ class Quickstart:
             self.progress("phone", 0.3, "download, verify, forecast on the device")
             place = [f"--{name}={value}" for name, value in PLACE.items()]
             command = [sys.executable, "-m", "phone", "--server", url, "--state", str(state), "--json"]
+            root = ["--root", str(_root_path())]
             done = subprocess.run(  # noqa: S603 - our own module
-                [*command, *place, f"--break-after-bytes={half}"],
+                [*command, *root, *place, f"--break-after-bytes={half}"],
                 cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=PHONE_SECONDS, check=False,
             )  # fmt: skip
         if done.returncode:
@@ -161,6 +169,11 @@ def _published(figures: dict[str, Any]) -> dict[str, Any]:
     write_atomically(target, Path(figures["path"]).read_bytes())
     base = Path(settings.BASE_DIR)
     return figures | {"path": str(target.relative_to(base) if target.is_relative_to(base) else target)}
+
+
+def _root_path() -> Path:
+    """Where the root lies that an app embeds."""
+    return Path(settings.VAR_DIR) / "root.json"
 
 
 def _live_with(bundles: list[Bundle]) -> Release | None:

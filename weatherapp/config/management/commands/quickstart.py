@@ -83,6 +83,8 @@ def _goal(goal: dict[str, Any]) -> str:
 
 def _phone_table(phone: dict[str, Any]) -> Table:
     table = Table("step", "what the phone did", title="Reference phone", title_justify="left")
+    roles = ", ".join(f"{role} {version}" for role, version in phone["trust"]["versions"].items())
+    table.add_row("trust", f"versions of signed metadata: {roles}")
     table.add_row("release", f"{phone['resolved']['release']}, {phone['bundle']['variant']}")
     table.add_row(
         "download", f"{phone['bytes_downloaded']} bytes, broken and resumed at byte {phone['resumed_at']}"
@@ -96,6 +98,7 @@ def _phone_table(phone: dict[str, Any]) -> Table:
     same = ", ".join(
         f"{name} {variables[name]['mean_abs_difference']:.2f} {unit}" for name, unit in COMPARED.items()
     )
+    table.add_row("reports", f"{phone['reports']['sent']} anonymous batch of counts sent")
     table.add_row("against server", f"mean difference over {variables['temperature_2m']['hours']} h: {same}")
     return table
 
