@@ -1,11 +1,13 @@
 """Distillation: a small model learns the teacher's quantiles and probabilities, mixed with what happened."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from packager.contract import Contract, Output
 from packager.dataset.known import hide_guidance
@@ -14,7 +16,7 @@ from packager.student import describe, load_student, save_student
 from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder, split_projections
 from packager.student.losses import WEIGHTS, hard_loss
 from packager.student.normalisation import Normalisation
-from packager.student.training import Progress, TrainingOptions, TrainingResult, predict, train
+from packager.student.training import Loss, Progress, TrainingOptions, TrainingResult, predict, train
 from packager.types import FloatArray, Tensors
 
 HALF_PRECISION_BELOW = 128.0
@@ -67,29 +69,67 @@ def distil(
         progress: told after every epoch.
     """
     model = build_lead_decoder(contract, normalisation, config, fused=True)
-    windows, training = _guidance_hidden(windows, options.training)
-    labels = _labels(teacher, windows)
-    stopping_labels = _labels(teacher, stopping)
-
-    def loss(outputs: dict[str, Any], targets: dict[str, Any]) -> Any:
-        hard = hard_loss(outputs, targets, contract, normalisation)
-        soft = soft_loss(outputs, targets, contract, normalisation, temperature=options.temperature)
-        return options.hard_share * hard + (1.0 - options.hard_share) * soft
-
-    result = train(
-        model,
-        inputs=windows.inputs,
-        targets=windows.targets | labels,
-        stopping_inputs=stopping.inputs,
-        stopping_targets=stopping.targets | stopping_labels,
-        loss=loss,
-        stopping_loss=loss,
-        options=training,
-        progress=progress,
-    )
+    lesson = Lesson.prepare(teacher, windows, stopping, contract, normalisation, options)
+    result = lesson.teach(model, progress)
     model = split_projections(model, contract, normalisation, config)
     save_student(model, describe("lead_decoder", contract, normalisation, [config]), folder)
     return result
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a student learns from: cases that the teacher labelled, and how far a student is from them."""
+
+    windows: Windows
+    targets: Tensors
+    stopping: Windows
+    stopping_targets: Tensors
+    loss: Loss
+    training: TrainingOptions
+
+    @classmethod
+    def prepare(
+        cls,
+        teacher: Path,
+        windows: Windows,
+        stopping: Windows,
+        contract: Contract,
+        normalisation: Normalisation,
+        options: DistilOptions,
+    ) -> "Lesson":
+        """Let the teacher label the cases, once."""
+
+        def loss(outputs: dict[str, Any], targets: dict[str, Any]) -> Any:
+            hard = hard_loss(outputs, targets, contract, normalisation)
+            soft = soft_loss(outputs, targets, contract, normalisation, temperature=options.temperature)
+            return options.hard_share * hard + (1.0 - options.hard_share) * soft
+
+        windows, training = _guidance_hidden(windows, options.training)
+        return cls(
+            windows,
+            windows.targets | _labels(teacher, windows),
+            stopping,
+            stopping.targets | _labels(teacher, stopping),
+            loss,
+            training,
+        )
+
+    def teach(
+        self, model: tf_keras.Model, progress: Progress, masks: Sequence[FloatArray] | None = None
+    ) -> TrainingResult:
+        """Train a model in place; `masks` as `train` takes them."""
+        return train(
+            model,
+            inputs=self.windows.inputs,
+            targets=self.targets,
+            stopping_inputs=self.stopping.inputs,
+            stopping_targets=self.stopping_targets,
+            loss=self.loss,
+            stopping_loss=self.loss,
+            options=self.training,
+            progress=progress,
+            masks=masks,
+        )
 
 
 def _guidance_hidden(windows: Windows, options: TrainingOptions) -> tuple[Windows, TrainingOptions]:

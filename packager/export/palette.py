@@ -33,8 +33,16 @@ def palette(weights: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         found = [_lloyd(centres, counts, start) for start in starts]
         centres = min(found, key=lambda entries: _squared_error(values, counts, entries))
     table[: len(centres)] = centres
-    nearest = _nearest(values.astype(np.float64), centres)
-    return table, nearest[inverse.ravel()].astype(np.uint8)
+    return table, nearest_entries(values, table)[inverse.ravel()]
+
+
+def nearest_entries(weights: NDArray[Any], table: NDArray[Any]) -> NDArray[np.uint8]:
+    """The flat index of every weight's nearest entry, the first of equally near ones, as they are stored.
+
+    A weight that did not change keeps its index in a table that did not change.
+    """
+    distance = np.abs(weights.astype(np.float64).reshape(-1, 1) - table.astype(np.float64))
+    return np.argmin(distance, axis=1).astype(np.uint8)
 
 
 def _even_shares(values: NDArray[np.float64], counts: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """One training loop for teacher members and students: AdamW on a cosine, averaged weights, early stopping."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,6 +76,7 @@ def train(
     stopping_loss: Loss,
     options: TrainingOptions,
     progress: Progress,
+    masks: Sequence[FloatArray] | None = None,
 ) -> TrainingResult:
     """Train in place and leave the averaged weights of the best epoch in the model.
 
@@ -89,6 +90,8 @@ def train(
         stopping_loss: (outputs, targets) → scalar, for choosing the epoch.
         options: how long and how fast.
         progress: told after every epoch.
+        masks: one per trainable weight of the model, 1 where it may move and 0 where it stays as it is; all
+            may move when not given. Weight decay moves what has no gradient: set none with them.
 
     Raises:
         TrainingFailed: no cases, or the loss became NaN.
@@ -99,7 +102,7 @@ def train(
             f"{cases} training windows are fewer than one batch of {options.batch}, or no early-stopping "
             "window is left. Bring more data, or use a smaller stride or batch."
         )
-    trainer = _Trainer(model, loss, options, steps=options.epochs * (cases // options.batch))
+    trainer = _Trainer(model, loss, options, options.epochs * (cases // options.batch), masks)
     stopping_step = tf.function(
         lambda part, observed: stopping_loss(model(part, training=False), observed), reduce_retracing=True
     )
@@ -131,7 +134,14 @@ def train(
 class _Trainer:
     """The compiled step, its optimiser and the running average of the weights."""
 
-    def __init__(self, model: tf_keras.Model, loss: Loss, options: TrainingOptions, steps: int) -> None:
+    def __init__(
+        self,
+        model: tf_keras.Model,
+        loss: Loss,
+        options: TrainingOptions,
+        steps: int,
+        masks: Sequence[FloatArray] | None,
+    ) -> None:
         self.model = model
         self.average = [tf.Variable(weight) for weight in model.trainable_weights]
         self.steps_done = 0
@@ -148,7 +158,10 @@ class _Trainer:
         def gradients(inputs: dict[str, Any], targets: dict[str, Any]) -> Any:
             with tf.GradientTape() as tape:
                 value = loss(model(inputs, training=True), targets)
-            return value, tape.gradient(value, model.trainable_weights)
+            slopes = tape.gradient(value, model.trainable_weights)
+            if masks is not None:
+                slopes = [slope * mask for slope, mask in zip(slopes, masks, strict=True)]
+            return value, slopes
 
         @tf.function
         def step(inputs: dict[str, Any], targets: dict[str, Any], rate: Any) -> Any:
