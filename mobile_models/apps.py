@@ -3,6 +3,8 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from mobile_models.groups import make_groups
+
 CHANNELS = {"stable": "Everyone.", "beta": "People who asked for new models early."}
 
 
@@ -14,10 +16,18 @@ def make_channels(using: str = "default", **_: Any) -> None:
         Channel.objects.using(using).get_or_create(name=name, defaults={"description": description})
 
 
+def restore_groups(using: str = "default", **_: Any) -> None:
+    """Make the groups again that a database lost: the migration made them once."""
+    from django.contrib.auth.models import Group, Permission
+
+    make_groups(Permission.objects.using(using), Group.objects.using(using))
+
+
 class MobileModelsConfig(AppConfig):
     name = "mobile_models"
     verbose_name = "Delivery"
 
     def ready(self) -> None:
-        """Make the channels after every migration."""
+        """Make the channels and groups after every migration."""
         post_migrate.connect(make_channels, sender=self)
+        post_migrate.connect(restore_groups, sender=self)

@@ -118,6 +118,8 @@ def snapshot(row: Bundle | Release | Rollout) -> dict[str, Any]:
             "version": row.version,
             "state": row.state,
             "bundles": {bundle.variant: bundle.sha256 for bundle in row.bundles.order_by("variant")},
+            "gate_failures": row.gate.get("failures", []),
+            "override_reason": row.override_reason,
         }
     return {
         "channel": row.channel.name,

@@ -71,6 +71,10 @@ class NothingToRollBackTo(StateConflict):
     """No release that everyone had stands behind a rollout."""
 
 
+class LogIsFixed(StateConflict):
+    """Somebody tried to change or remove an entry of the audit log."""
+
+
 class ReleaseIncomplete(StateConflict):
     """The bundles do not make a release."""
 

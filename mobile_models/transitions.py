@@ -1,8 +1,8 @@
 """Which step is allowed from which state, and for whom.
 
-Services, their errors and the admin read these tables: one per kind of row, with a line per step that a person
-takes. What follows from a step (a release becomes live or superseded, a rollout complete) has no line: nobody
-asks for it.
+Services, their errors and the admin read these tables: one per kind of row, with a line per step that a
+person takes. What follows from a step (a release becomes live or superseded, a rollout complete) has no line:
+nobody asks for it.
 """
 
 from dataclasses import dataclass
@@ -135,9 +135,13 @@ def check_permission(action: Action, by: User | None) -> None:
 
 
 def _not_allowed(action: Action, row: Row) -> str:
-    kind = type(row).__name__.lower()
+    kind = type(row).__name__
     revoked = isinstance(row, Bundle) and hasattr(row, "revocation")
-    state = "revoked" if revoked else row.get_state_display()
-    names = ", ".join(step.name for step in possible(row)) or "none: this is its last state"
-    wanted = " or ".join(str(state) for state in action.states)
+    state = "revoked" if revoked else _in_words(row.state)
+    names = ", ".join(step.name for step in possible(row)) or "nothing, this is its last state"
+    wanted = " or ".join(_in_words(state) for state in action.states)
     return f"{kind} {row} is {state}; {action.name} needs {wanted}. Allowed now: {names}."
+
+
+def _in_words(state: str) -> str:
+    return state.replace("_", " ")

@@ -46,7 +46,7 @@ class ManifestFactory(factory.DictFactory):
         return contract_reference(reference_contract())
 
     sizes = factory.LazyFunction(lambda: {"artifact": 0})
-    scores = factory.LazyFunction(lambda: {"unseen_station": {"temperature": {"crps": 1.5}}})
+    scores = factory.LazyFunction(lambda: evaluation())  # noqa: PLW0108 - defined below
     quantization = factory.LazyFunction(lambda: {"weights": "float32"})
     provenance = factory.LazyFunction(
         lambda: {
@@ -56,6 +56,23 @@ class ManifestFactory(factory.DictFactory):
             "toolchain": {"numpy": np.__version__},
         }
     )
+
+
+def evaluation(worse: float = 1.0, **of_output: float) -> dict[str, Any]:
+    """What the packager measures; errors that are so many times the usual, all or of an output."""
+    usual = {"temperature": 1.5, "wind_speed": 0.9, "cloud_cover": 0.14, "precipitation": 0.3}
+    values = {
+        name: {
+            bucket: round(error * worse * of_output.get(name, 1.0) * growth, 6)
+            for bucket, growth in (("1-6", 0.7), ("7-12", 0.9), ("25-48", 1.2), ("1-48", 1.0))
+        }
+        for name, error in usual.items()
+    }
+    return {
+        "scores": {"unseen_station": values},
+        "scored_cases": {"unseen_station": 400},
+        "skill_loss_percent": 1.25,
+    }
 
 
 def approve(release):

@@ -37,6 +37,11 @@ class Bundle(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created", "variant"]
+        permissions: ClassVar = [
+            ("register_bundle", "Can register bundles"),
+            ("reverify_bundle", "Can verify bundles again"),
+            ("revoke_bundle", "Can revoke bundles"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.variant} {self.sha256[:12]}"

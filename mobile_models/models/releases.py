@@ -46,6 +46,14 @@ class Release(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created", "-pk"]
+        permissions: ClassVar = [
+            ("create_release", "Can draft releases"),
+            ("submit_release", "Can submit releases for review"),
+            ("return_release", "Can return releases to draft"),
+            ("approve_release", "Can approve releases"),
+            ("override_gate", "Can approve releases that fail the gate"),
+            ("withdraw_release", "Can withdraw releases"),
+        ]
 
     def __str__(self) -> str:
         return self.version

@@ -78,14 +78,17 @@ class Rollout(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-release_counter"]
+        permissions: ClassVar = [
+            ("start_rollout", "Can start rollouts"),
+            ("widen_rollout", "Can widen rollouts"),
+            ("pause_rollout", "Can pause rollouts"),
+            ("resume_rollout", "Can resume rollouts"),
+            ("halt_rollout", "Can halt rollouts"),
+            ("roll_back", "Can roll back rollouts"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["channel", "release_counter"], name="release_counter_once_per_channel"
-            ),
-            models.UniqueConstraint(
-                fields=["channel", "release"],
-                condition=Q(state__in=["scheduled", "active", "paused"]),
-                name="one_open_rollout_per_release",
             ),
             models.CheckConstraint(
                 condition=Q(basis_points__gte=1, basis_points__lte=EVERYONE), name="basis_points_in_range"

@@ -9,9 +9,10 @@ from django.utils.timezone import now
 
 from mobile_models import audit, transitions
 from mobile_models.errors import ReleaseIncomplete, StateConflict
-from mobile_models.models import Bundle, Release, Rollout
+from mobile_models.models import DEFAULT_CHANNEL, Bundle, Release, Rollout
 from mobile_models.selectors import SERVER_VARIANT
-from mobile_models.services.steps import change, locked_channels, recorded, step
+from mobile_models.services.gating import judge_release, pass_gate
+from mobile_models.services.steps import change, locked_channel, locked_channels, recorded, step
 from mobile_models.signing.publishing import publish_soon
 
 
@@ -49,7 +50,7 @@ def submit_release(*, release: Release, by: User | None = None, reason: str = ""
     """
     with step(transitions.SUBMIT, release, by=by, reason=reason):
         check_complete(release)
-        change(release, state=Release.State.IN_REVIEW, submitted_by=by)
+        change(release, state=Release.State.IN_REVIEW, submitted_by=by, gate=judge_release(release))
     return release
 
 
@@ -67,21 +68,34 @@ def return_release(*, release: Release, reason: str, by: User | None = None) -> 
 def approve_release(
     *, release: Release, by: User | None = None, override_reason: str = "", reason: str = ""
 ) -> Release:
-    """Let a reviewed release be rolled out.
+    """Let a reviewed release be rolled out, if it is not measurably worse than the one that is live now.
+
+    Args:
+        release: in review.
+        by: who approves; two-person approval needs somebody who neither made nor submitted it.
+        override_reason: why to approve it although the gate fails; for people who may override it.
+        reason: anything else to keep in the audit log.
 
     Raises:
+        GateFailed: the gate fails and no reason to override it was given.
         ReleaseIncomplete: it lacks the server's model, or its bundles do not belong together.
         NotPermitted, TransitionNotAllowed: as `transitions.check`.
     """
-    with step(transitions.APPROVE, release, by=by, reason=reason):
-        check_complete(release)
-        change(
-            release,
-            state=Release.State.APPROVED,
-            approved_by=by,
-            approved_at=now(),
-            override_reason=override_reason,
-        )
+    with transaction.atomic():
+        # What is live does not change between the comparison and the approval.
+        locked_channel(DEFAULT_CHANNEL)
+        with step(transitions.APPROVE, release, by=by, reason=override_reason.strip() or reason):
+            check_complete(release)
+            gate = judge_release(release)
+            overridden = pass_gate(release, gate, by=by, override_reason=override_reason)
+            change(
+                release,
+                state=Release.State.APPROVED,
+                approved_by=by,
+                approved_at=now(),
+                gate=gate,
+                override_reason=overridden,
+            )
     return release
 
 

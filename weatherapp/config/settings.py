@@ -58,6 +58,10 @@ Every one has a default that runs on a laptop with nothing installed.
 | `WEBHOOK_NETWORKS` | none | private networks that webhooks may reach all the same, such as 10.1.2.0/24 |
 | `PRODUCTION` | false | refuses development keys, asks a second person to approve, expects TLS in front |
 | `TWO_PERSON_APPROVAL` | PRODUCTION | who made or submitted a release cannot approve it |
+| `GATE_MEAN_PERCENT` | 2 | a release may be so much worse than live in the mean over its outputs |
+| `GATE_WORST_PERCENT` | 5 | and so much in one output and lead bucket |
+| `GATE_BYTES_PERCENT` | 50 | and so much larger on the wire |
+| `ROLLOUT_STALLED_HOURS` | 72 | a staged rollout that stands still for longer raises an alarm |
 | `BEHIND_TLS` | PRODUCTION | browsers come over https: secure cookies, HSTS, http is sent to https |
 | `HSTS_SECONDS` | 31536000 | how long browsers remember that this host speaks https only; 0: not |
 | `ADMIN_SESSION_HOURS` | 12 | how long a login to the admin lasts |
@@ -104,6 +108,12 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret()
 DEBUG = env.bool("DEBUG", default=False)
 PRODUCTION = env.bool("PRODUCTION", default=False)
 TWO_PERSON_APPROVAL = env.bool("TWO_PERSON_APPROVAL", default=PRODUCTION)
+RELEASE_GATE = {
+    "mean_percent": env.float("GATE_MEAN_PERCENT", default=2.0),
+    "worst_percent": env.float("GATE_WORST_PERCENT", default=5.0),
+    "bytes_percent": env.float("GATE_BYTES_PERCENT", default=50.0),
+}
+ROLLOUT_STALLED_HOURS = env.float("ROLLOUT_STALLED_HOURS", default=72.0)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -74,7 +74,7 @@ def test_a_release_without_the_servers_model_is_not_approved(register):
 
 def test_a_release_is_approved_once(approved):
     assert approved.state == "approved"
-    with pytest.raises(TransitionNotAllowed, match="is approved; approve_release needs in_review. Allowed now: start_rollout, withdraw_release"):
+    with pytest.raises(TransitionNotAllowed, match="is approved; approve_release needs in review. Allowed now: start_rollout, withdraw_release"):
         services.approve_release(release=approved)
 
 
