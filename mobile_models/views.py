@@ -4,21 +4,28 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mobile_models import conditional, offers, selectors
 from mobile_models.catalog import build_catalog, schema
-from mobile_models.device import MAX_RAM_MB, PERF_CLASSES, PLATFORMS, parse_device
+from mobile_models.device import MAX_RAM_MB, MOST_ITEMS, PERF_CLASSES, PLATFORMS, parse_device
 from mobile_models.errors import UnknownModel
 from mobile_models.models import DEFAULT_CHANNEL
 from mobile_models.serializers import (
     CatalogSerializer,
     ModelsSerializer,
+    OverviewSerializer,
     ProblemSerializer,
     ResolveSerializer,
 )
@@ -41,20 +48,34 @@ def _query(name: str, description: str, example: Any, **more: Any) -> OpenApiPar
 
 
 CHANNEL = _query("channel", "The audience, `stable` unless given.", "stable")
+PLATFORM = _query(
+    "platform", "Give it for the signed document; without it, bundles for all are listed.", "ios",
+    enum=tuple(PLATFORMS),
+)  # fmt: skip
+LIST = f"At most {MOST_ITEMS}, with commas between."
 DEVICE = [
     _query("platform", "`linux` is the reference phone.", "ios", required=True, enum=tuple(PLATFORMS)),
     _query("os_version", "The system's version, one to four numbers.", "17.4"),
-    _query("app_version", "The app's version. Checked; no bundle depends on it yet.", "2.3.1"),
+    _query("app_version", "The app's version, one to four numbers.", "2.3.1"),
     _query("ram_mb", f"Memory in mebibytes, 1 to {MAX_RAM_MB}.", 6144, type=OpenApiTypes.INT),
     _query("perf_class", "Speed of the device; outweighs its memory unless `mid`.", "mid", enum=PERF_CLASSES),
+    _query("region", "Where the device is, ISO 3166-1: two capital letters.", "DE"),
+    _query("accelerators", f"What the device has. {LIST}", "ane,gpu"),
+    _query("engines", f"Versions of the engines in the app. {LIST}", "litert:2.1"),
+    _query("contract", f"Versions of the contracts that the app can feed; all unless given. {LIST}", "1,2"),
 ]
+CATALOG_OR_OVERVIEW = PolymorphicProxySerializer(
+    component_name="CatalogOrOverview",
+    serializers=[CatalogSerializer, OverviewSerializer],
+    resource_type_field_name=None,
+)
 
 
 class Models(APIView):
     """The models that this server serves."""
 
     @extend_schema(operation_id="models", tags=["delivery"], responses=ModelsSerializer)
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """List the models with their contracts."""
         listed = [_model(name, [read() for read in readers]) for name, readers in selectors.MODELS.items()]
         return _cacheable(request, {"models": listed})
@@ -66,26 +87,33 @@ class Catalog(APIView):
     @extend_schema(
         operation_id="catalog",
         tags=["delivery"],
-        parameters=[CHANNEL],
+        parameters=[PLATFORM, CHANNEL],
         responses={
-            200: CatalogSerializer,
-            400: _problem("`channel` is no name."),
-            404: _problem("No such channel, or it offers nothing."),
+            200: CATALOG_OR_OVERVIEW,
+            400: _problem("`platform` is unknown, or `channel` is no name."),
+            404: _problem("No such channel."),
         },
     )
-    def get(self, request: Request) -> Response:
-        """List every bundle on offer in a channel."""
+    def get(self, request: Request) -> HttpResponse:
+        """List what a channel offers, newest release first.
+
+        With `platform` this is, byte for byte, the document that is signed as the target
+        `catalog/{platform}/{channel}.json`; its JSON Schema is at `/v1/catalog/schema.json`. Without, every
+        bundle on offer is listed, for people and tools.
+        """
         channel, platform = _channel(request), request.query_params.get("platform")
         if platform is None:
             return _cacheable(request, offers.overview(selectors.offer_of(channel)))
-        return _cacheable(request, build_catalog(channel, platform))
+        response = _cacheable(request, build_catalog(channel, platform))
+        response["Link"] = f'<{reverse("catalog-schema")}>; rel="describedby"'
+        return response
 
 
 class CatalogSchema(APIView):
     """The form of the catalog."""
 
     @extend_schema(operation_id="catalog_schema", tags=["delivery"], responses=OpenApiTypes.OBJECT)
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """The JSON Schema (2020-12) that every catalog meets."""
         return _cacheable(request, schema())
 
@@ -109,12 +137,13 @@ class Resolve(APIView):
             404: _problem("No such model or channel, nothing on offer, or nothing that the device can run."),
         },
     )
-    def get(self, request: Request, model: str) -> Response:
-        """Choose one bundle for a device.
+    def get(self, request: Request, model: str) -> HttpResponse:
+        """Choose one bundle for a device, by the rule that it can apply to the signed catalog by itself.
 
         Core ML on iOS 17 and newer, TFLite elsewhere. A lean device (`perf_class` low, or less than 4096 MB
         and `perf_class` not high) gets the smallest variant, any other the most precise one. The device
-        itself decides whether it belongs to the rollout's share; if not, `otherwise` is for it.
+        itself decides whether it belongs to the rollout's share; if not, `otherwise` is for it. A device that
+        runs one of `revoked` stops. This answer is not signed.
         """
         if model not in selectors.MODELS:
             raise UnknownModel(f"model: {model[:60]!r} was given; allowed are {', '.join(selectors.MODELS)}.")
@@ -141,10 +170,14 @@ def _channel(request: Request) -> str:
     return request.query_params.get("channel", DEFAULT_CHANNEL)
 
 
-def _cacheable(request: Request, body: Mapping[str, Any]) -> Response:
-    """A document with an ETag, or 304 for a client that has it."""
-    etag = f'"{hashlib.sha256(canonical_json(body)).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": f"public, max-age={OFFER_SECONDS}"}
+def _cacheable(request: Request, body: Mapping[str, Any]) -> HttpResponse:
+    """A document in its canonical bytes with an ETag, or 304 for a client that has it."""
+    content = canonical_json(body)
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    response = HttpResponse(content, content_type="application/json")
     if not conditional.if_none_match_holds(request.headers.get("If-None-Match"), etag):
-        return Response(status=304, headers=headers)
-    return Response(body, headers=headers)
+        response = HttpResponse(status=304)
+        del response["Content-Type"]
+    response["ETag"] = etag
+    response["Cache-Control"] = f"public, max-age={OFFER_SECONDS}"
+    return response

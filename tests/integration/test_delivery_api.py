@@ -1,72 +1,54 @@
-"""The delivery API over Django's client: what phones see."""
+"""The delivery API over Django's client: what is on offer, and to whom."""
 
-import base64
-import hashlib
+import json
 
+import jsonschema
 import pytest
-import zstandard
-from django.http import StreamingHttpResponse
 from django.urls import reverse
 
-from mobile_models import services, storage, verification
-from mobile_models.blobs import FileWindow
-from mobile_models.conditional import Span
-from mobile_models.errors import StorageFailed
-from mobile_models.models import Bundle
-from tests.factories import approve, build_bundle
+from mobile_models import serializers
+from mobile_models.catalog import build_catalog
+from mobile_models.models import Channel, Rollout
+from packager.contract import canonical_json
+from tests.delivery_rows import make_bundle, make_delta, make_rollout, revoke
+from tests.targeting_tables import digest
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def archives(tmp_path):
-    variants = ["tflite_w8a8", "tflite_fp16", "server_fp32"]
-    return {name: build_bundle(tmp_path / f"{name}.zip", variant=name) for name in variants}
+def bundles():
+    variants = {
+        "coreml_fp16": "a1",
+        "coreml_pal4": "a2",
+        "tflite_fp16": "a3",
+        "tflite_w8a8": "a4",
+        "server_fp32": "a5",
+    }
+    sizes = {"fp16": 3000, "fp32": 9000}
+    return {
+        variant: make_bundle(variant, short, size=sizes.get(variant.split("_")[1], 2000))
+        for variant, short in variants.items()
+    }
 
 
 @pytest.fixture
-def release(settings, tmp_path, monkeypatch, archives):
-    settings.BLOBS_DIR = tmp_path / "blobs"
-    monkeypatch.setattr(verification, "verify_archive", lambda path: None)  # not what is tested here
-    bundles = [services.register_bundle(path=path) for path in archives.values()]
-    made = approve(services.create_release(bundles=bundles))
-    services.start_rollout(release=made, channel="stable", basis_points=10_000)
-    return made
+def rollout(bundles):
+    return make_rollout(*bundles.values(), version="A", counter=1)
 
 
 @pytest.fixture
-def bundle(release):
-    return release.bundles.get(variant="tflite_fp16")
+def staged(rollout):
+    newer = [make_bundle("tflite_fp16", "b3"), make_bundle("tflite_w8a8", "b4")]
+    return make_rollout(*newer, version="B", counter=2, basis_points=100)
 
 
-@pytest.fixture
-def content(bundle):
-    return storage.blob_path(bundle.sha256).read_bytes()
+def resolve(client, model="point", **query):
+    return client.get(reverse("resolve", args=[model]), query)
 
 
-@pytest.fixture
-def blob(client, bundle):
-    answers = []
-
-    def get(method="get", **headers):
-        answers.append(getattr(client, method)(reverse("blob", args=[bundle.sha256]), headers=headers))
-        return answers[-1]
-
-    yield get
-    for response in answers:
-        response.close()
-
-
-def resolve(client, **query):
-    return client.get(reverse("resolve", args=["point"]), query)
-
-
-def body(response):
-    return b"".join(response.streaming_content)
-
-
-def digest(data):
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"
+def catalog(client, **query):
+    return client.get(reverse("catalog"), query)
 
 
 def assert_problem(response, status, *words):
@@ -79,47 +61,130 @@ def assert_problem(response, status, *words):
         assert word in document["detail"]
 
 
-def test_resolve_says_all_that_a_phone_needs(client, release, bundle):
+def test_resolve_says_all_that_a_phone_needs(client, rollout, bundles):
+    make_delta(make_bundle("tflite_fp16", "b1"), bundles["tflite_fp16"])
     answer = resolve(client, platform="android", os_version="14", ram_mb="8192").json()
+    bundle = bundles["tflite_fp16"]
     assert answer == {
-        "release": release.version,
+        "release": "A",
         "release_counter": 1,
-        "rollout": {"salt": release.rollouts.get().salt, "basis_points": 10_000},
+        "rollout": {"salt": "salt 1", "basis_points": 10_000},
         "url": f"/v1/blobs/{bundle.sha256}",
         "otherwise": None,
+        "revoked": [],
+        "reason": answer["reason"],
         "bundle": {
             "name": "point",
             "variant": "tflite_fp16",
             "format": "tflite",
             "precision": "fp16",
             "platforms": ["ios", "android", "linux"],
-            "size": bundle.size,
+            "size": 3000,
             "sha256": bundle.sha256,
-            "encodings": {"zstd": {"size": bundle.wire_size, "sha256": bundle.wire_sha256}},
+            "encodings": {"zstd": {"size": 1500, "sha256": bundle.wire_sha256}},
             "contract": bundle.manifest["contract"],
             "engine_min": {"litert": "2.0"},
             "url": f"/v1/blobs/{bundle.sha256}",
+            "release": "A",
+            "release_counter": 1,
+            "contract_version": 1,
+            "contract_sha256": digest("c0"),
+            "os_min": None,
+            "app_range": None,
+            "ram_min_mb": None,
+            "accelerators": [],
+            "regions": [],
+            "perf_class": [],
+            "target": f"bundles/android/{bundle.sha256}.zip",
+            "deltas": [
+                {
+                    "base": digest("b1"),
+                    "kind": "bsdiff4",
+                    "size": 300,
+                    "sha256": digest("f0"),
+                    "url": f"/v1/blobs/{bundle.sha256}/delta/{digest('b1')}",
+                }
+            ],
+            "golden_sha256": digest("d0"),
+            "card_sha256": None,
         },
     }
 
 
-def test_a_lean_device_gets_int8(client, release):
-    assert resolve(client, platform="linux", perf_class="low").json()["bundle"]["variant"] == "tflite_w8a8"
+@pytest.mark.parametrize(
+    ("query", "variant"),
+    [
+        ({"platform": "linux", "perf_class": "low"}, "tflite_w8a8"),
+        ({"platform": "ios", "os_version": "17.0", "ram_mb": "6144"}, "coreml_fp16"),
+        ({"platform": "ios", "os_version": "16.7", "ram_mb": "3072"}, "tflite_w8a8"),
+        ({"platform": "ios", "os_version": "18", "ram_mb": "3072", "engines": "litert:1.0"}, "coreml_pal4"),
+        (
+            {"platform": "android", "contract": "1,2", "accelerators": "gpu,npu", "region": "DE"},
+            "tflite_fp16",
+        ),
+    ],
+)
+def test_resolve_chooses_as_the_tables_say(client, rollout, query, variant):
+    assert resolve(client, **query).json()["bundle"]["variant"] == variant
 
 
-def test_resolve_costs_two_queries(client, release, django_assert_num_queries):
-    # 1. the channel's active rollouts with their releases  2. the releases' bundles
-    with django_assert_num_queries(2):
-        resolve(client, platform="ios")
+def test_resolve_costs_four_queries(client, staged, bundles, django_assert_num_queries):
+    make_delta(make_bundle("tflite_fp16", "b1"), bundles["tflite_fp16"])
+    # 1. the channel's rollouts with their releases  2. the releases' bundles  3. the deltas to them
+    # 4. what is revoked
+    with django_assert_num_queries(4):
+        resolve(client, platform="linux")
 
 
-def test_a_device_outside_a_staged_share_gets_what_everyone_has(client, release):
-    staged = services.create_release(bundles=list(release.bundles.all()))
-    approve(staged)
-    services.start_rollout(release=staged, channel="stable", basis_points=100)
+def test_the_catalog_costs_four_queries(client, staged, bundles, django_assert_num_queries):
+    make_delta(make_bundle("tflite_fp16", "b1"), bundles["tflite_fp16"])
+    for query in ({}, {"platform": "linux"}):
+        with django_assert_num_queries(4):
+            catalog(client, **query)
+
+
+def test_a_device_outside_a_staged_share_gets_what_everyone_has(client, staged):
     answer = resolve(client, platform="linux").json()
-    assert (answer["release"], answer["rollout"]["basis_points"]) == (staged.version, 100)
-    assert (answer["otherwise"]["release"], answer["otherwise"]["release_counter"]) == (release.version, 1)
+    assert (answer["release"], answer["rollout"]["basis_points"]) == ("B", 100)
+    assert (answer["otherwise"]["release"], answer["otherwise"]["release_counter"]) == ("A", 1)
+
+
+def test_a_staged_release_without_a_bundle_for_the_device_is_none_for_it(client, staged):
+    assert resolve(client, platform="linux", engines="litert:1.9").status_code == 404
+    staged.release.bundles.set([make_bundle("coreml_fp16", "b1")])
+    answer = resolve(client, platform="android").json()
+    assert (answer["release"], answer["otherwise"]) == ("A", None)
+
+
+def test_the_first_staged_release_has_nothing_for_others(client, bundles):
+    make_rollout(*bundles.values(), version="A", counter=1, basis_points=500)
+    answer = resolve(client, platform="android").json()
+    assert (answer["release"], answer["otherwise"]) == ("A", None)
+
+
+def test_a_release_for_a_group_is_offered_to_those_who_say_that_they_belong(client, staged):
+    Rollout.objects.filter(pk=staged.pk).update(conditions={"regions": ["DE"], "ram_min_mb": 4096})
+    assert resolve(client, platform="linux", region="DE", ram_mb="4096").json()["release"] == "B"
+    assert resolve(client, platform="linux", region="DE").json()["release"] == "A"
+    assert resolve(client, platform="linux", region="FR", ram_mb="4096").json()["release"] == "A"
+
+
+@pytest.mark.parametrize("state", ["paused", "halted", "scheduled", "complete", "rolled_back"])
+def test_a_release_whose_rollout_is_not_active_is_not_offered(client, staged, state):
+    Rollout.objects.filter(pk=staged.pk).update(state=state)
+    assert resolve(client, platform="linux").json()["release"] == "A"
+    listed = [release["release"] for release in catalog(client, platform="linux").json()["releases"]]
+    assert listed == (["B", "A"] if state == "paused" else ["A"])
+
+
+def test_a_killed_bundle_is_named_and_not_offered(client, staged, bundles):
+    revoke(staged.release.bundles.get(variant="tflite_fp16"))
+    answer = resolve(client, platform="linux").json()
+    assert answer["revoked"] == [digest("b3")]
+    assert answer["bundle"]["variant"] == "tflite_w8a8"
+    document = catalog(client, platform="linux").json()
+    assert document["revoked"] == [digest("b3")]
+    assert [bundle["variant"] for bundle in document["releases"][0]["bundles"]] == ["tflite_w8a8"]
 
 
 @pytest.mark.parametrize(
@@ -131,177 +196,137 @@ def test_a_device_outside_a_staged_share_gets_what_everyone_has(client, release)
         ({"platform": "ios", "os_version": "new"}, ["os_version: 'new'", "one to four numbers"]),
         ({"platform": "ios", "app_version": "1.x"}, ["app_version: '1.x'"]),
         ({"platform": "ios", "perf_class": "fast"}, ["perf_class: 'fast'", "low, mid, high"]),
+        ({"platform": "ios", "region": "de"}, ["region: 'de'", "two capital letters"]),
+        ({"platform": "ios", "region": "Germany"}, ["region: 'Germany'"]),
+        ({"platform": "ios", "contract": "one"}, ["contract: 'one'", "1,2"]),
+        ({"platform": "ios", "contract": ""}, ["contract: ''"]),
+        ({"platform": "ios", "accelerators": "ANE"}, ["accelerators: 'ANE'", "ane,gpu"]),
+        ({"platform": "ios", "engines": "litert"}, ["engines: 'litert'", "litert:2.1"]),
         ({"platform": "ios", "channel": "Stable!"}, ["channel: 'Stable!'", "lower-case"]),
         ({"platform": "ios", "channel": "a\0"}, ["channel: "]),
     ],
 )
-def test_a_bad_parameter_is_named_with_what_is_allowed(client, release, query, words):
+def test_a_bad_parameter_is_named_with_what_is_allowed(client, rollout, query, words):
     assert_problem(resolve(client, **query), 400, *words)
 
 
-def test_unknown_names_list_the_known(client, release):
-    assert_problem(client.get("/v1/models/globe/resolve?platform=ios"), 404, "'globe'", "point")
-    assert_problem(resolve(client, platform="ios", channel="nightly"), 404, "'nightly'", "beta, stable")
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"platform": "windows"}, ["platform: 'windows'", "ios, android, linux"]),
+        ({"platform": ""}, ["platform: it is missing"]),
+        ({"platform": "server"}, ["platform: 'server'"]),
+        ({"channel": "Stable!"}, ["channel: 'Stable!'", "lower-case"]),
+        ({"platform": "ios", "channel": "a\0"}, ["channel: "]),
+    ],
+)
+def test_a_bad_parameter_of_the_catalog_is_named(client, rollout, query, words):
+    assert_problem(catalog(client, **query), 400, *words)
+
+
+def test_unknown_names_list_the_known(client, rollout):
+    assert_problem(resolve(client, model="globe", platform="ios"), 404, "'globe'", "point")
+    for answer in (resolve(client, platform="ios", channel="nightly"), catalog(client, channel="nightly")):
+        assert_problem(answer, 404, "'nightly'", "beta, stable")
+    assert_problem(catalog(client, channel="nightly", platform="ios"), 404, "'nightly'", "beta, stable")
     assert_problem(resolve(client, platform="ios", channel="beta"), 404, "Channel beta offers no release")
 
 
-def test_nothing_for_the_device_is_said_so(client, release):
-    release.bundles.exclude(variant="server_fp32").update(state=Bundle.State.REFUSED)
-    assert_problem(resolve(client, platform="linux"), 404, "no bundle for linux", "none for phones")
+def test_a_channel_without_a_release_has_an_empty_catalog(client, rollout):
+    assert catalog(client, channel="beta").json() == {"channel": "beta", "releases": []}
+    assert catalog(client, channel="beta", platform="ios").json()["releases"] == []
 
 
-def test_what_is_on_offer_can_be_asked_for_conditionally(client, release):
-    for url in (reverse("catalog"), reverse("models"), reverse("resolve", args=["point"]) + "?platform=ios"):
+def test_nothing_for_the_device_is_said_so(client, rollout):
+    rollout.release.bundles.exclude(variant="server_fp32").update(state="refused")
+    assert_problem(resolve(client, platform="linux"), 404, "offers no release for linux", "Keep the model")
+
+
+def test_nothing_that_the_device_runs_is_said_so(client, rollout):
+    answer = resolve(client, platform="android", contract="7")
+    assert_problem(answer, 404, "Release A has no bundle that runs on it, only tflite_fp16, tflite_w8a8.")
+
+
+def test_what_is_on_offer_can_be_asked_for_conditionally(client, rollout):
+    for url in (
+        reverse("catalog"),
+        reverse("catalog") + "?platform=ios",
+        reverse("catalog-schema"),
+        reverse("models"),
+        reverse("resolve", args=["point"]) + "?platform=ios",
+    ):
         first = client.get(url)
+        assert first["Content-Type"] == "application/json"
         assert first["Cache-Control"] == "public, max-age=60"
         again = client.get(url, headers={"If-None-Match": first["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
+        assert again["ETag"] == first["ETag"]
+        assert "Content-Type" not in again
 
 
-def test_the_catalog_lists_every_bundle_on_offer(client, release):
-    answer = client.get(reverse("catalog")).json()
+def test_a_platforms_catalog_is_the_signed_document(client, staged):
+    for platform in ("ios", "android", "linux"):
+        response = catalog(client, platform=platform)
+        assert response.content == canonical_json(build_catalog("stable", platform))
+        assert response["Link"] == '</v1/catalog/schema.json>; rel="describedby"'
+
+
+def test_the_schema_is_served_and_the_catalog_meets_it(client, staged):
+    schema = client.get(reverse("catalog-schema")).json()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(catalog(client, platform="linux").json())
+
+
+def test_without_a_platform_the_catalog_lists_every_bundle_on_offer(client, rollout):
+    answer = catalog(client).json()
     assert answer["channel"] == "stable"
     (listed,) = answer["releases"]
-    assert listed["release"] == release.version
+    assert (listed["release"], listed["state"], listed["conditions"]) == ("A", "active", {})
     assert [bundle["variant"] for bundle in listed["bundles"]] == [
+        "coreml_fp16",
+        "coreml_pal4",
         "server_fp32",
         "tflite_fp16",
         "tflite_w8a8",
     ]
-    for bundle in listed["bundles"]:
-        assert len(body(client.get(bundle["url"]))) == bundle["size"]
+
+
+def fields(serializer):
+    """The names that a documented shape has, and those that must be there."""
+    return set(serializer.fields), {name for name, field in serializer.fields.items() if field.required}
+
+
+def assert_documented(body, shape):
+    names, required = fields(shape)
+    assert required <= set(body) <= names
+
+
+def test_answers_have_the_shapes_that_are_documented(client, staged):
+    answer = resolve(client, platform="linux").json()
+    assert_documented(answer, serializers.ResolveSerializer())
+    assert_documented(answer["otherwise"], serializers.OfferSerializer())
+    assert_documented(answer["bundle"], serializers.OfferedBundleSerializer())
+    document = catalog(client, platform="linux").json()
+    assert_documented(document, serializers.CatalogSerializer())
+    assert_documented(document["policy"], serializers.PolicySerializer())
+    assert_documented(document["releases"][0], serializers.CatalogReleaseSerializer())
+    assert_documented(document["releases"][0]["bundles"][0], serializers.CatalogBundleSerializer())
+    overview = catalog(client).json()
+    assert_documented(overview["releases"][0], serializers.OverviewReleaseSerializer())
+    assert_documented(overview["releases"][0]["bundles"][0], serializers.BundleSerializer())
+
+
+def test_a_channels_policy_is_in_its_catalogs(client, rollout):
+    Channel.objects.filter(name="stable").update(policy={"network": "unmetered", "charging": True})
+    assert json.loads(catalog(client, platform="ios").content)["policy"] == {
+        "network": "unmetered",
+        "any_after_seconds": None,
+        "charging": True,
+        "free_storage_mb": 50,
+        "stale_after_seconds": 1_209_600,
+    }
 
 
 def test_the_models_name_their_contracts(client):
     (model,) = client.get(reverse("models")).json()["models"]
     assert (model["name"], model["contract"]["name"]) == ("point", "skyfold-point")
-
-
-def test_a_whole_download(blob, bundle, content):
-    response = blob()
-    assert response.status_code == 200
-    assert body(response) == content
-    assert response["ETag"] == f'"{bundle.sha256}"'
-    assert response["Content-Length"] == str(len(content))
-    assert response["Cache-Control"] == "public, max-age=31536000, immutable"
-    assert response["Accept-Ranges"] == "bytes"
-    assert response["Vary"] == "Accept-Encoding"
-    assert response["Repr-Digest"] == response["Content-Digest"] == digest(content)
-    assert "Content-Encoding" not in response
-
-
-def test_the_compressed_form_is_a_representation_of_its_own(blob, bundle, content):
-    response = blob(**{"Accept-Encoding": "gzip, zstd"})
-    sent = body(response)
-    assert response["Content-Encoding"] == "zstd"
-    assert zstandard.ZstdDecompressor().decompress(sent) == content
-    assert response["ETag"] == f'"{bundle.sha256}-zstd"'
-    assert response["Repr-Digest"] == digest(sent)
-    assert response["Content-Length"] == str(bundle.wire_size) == str(len(sent))
-
-
-@pytest.mark.parametrize("coding", ["", "zstd"])
-def test_a_broken_download_resumes(blob, coding):
-    headers = {"Accept-Encoding": coding}
-    first = blob(**headers)
-    whole = body(first)
-    have = whole[:1234]
-    rest = blob(**headers, **{"Range": "bytes=1234-", "If-Range": first["ETag"]})
-    sent = body(rest)
-    assert rest.status_code == 206
-    assert rest["Content-Range"] == f"bytes 1234-{len(whole) - 1}/{len(whole)}"
-    assert rest["Content-Length"] == str(len(sent))
-    assert have + sent == whole
-    assert rest["Content-Digest"] == digest(sent)
-    assert rest["Repr-Digest"] == first["Repr-Digest"] == digest(whole)
-    assert rest["ETag"] == first["ETag"]
-
-
-def test_a_part_of_one_form_is_never_continued_with_another(blob, content, bundle):
-    response = blob(**{"Accept-Encoding": "zstd", "Range": "bytes=10-", "If-Range": f'"{bundle.sha256}"'})
-    assert response.status_code == 200
-    assert len(body(response)) == bundle.wire_size
-
-
-@pytest.mark.parametrize("validator", ['W/"{}"', '"other"', "Sat, 21 Nov 2026 10:00:00 GMT"])
-def test_a_weak_or_other_validator_gets_the_whole(blob, bundle, content, validator):
-    response = blob(**{"Range": "bytes=10-", "If-Range": validator.format(bundle.sha256)})
-    assert response.status_code == 200
-    assert body(response) == content
-
-
-def test_a_suffix_and_several_ranges(blob, content):
-    response = blob(Range="bytes=-100")
-    assert (response.status_code, body(response)) == (206, content[-100:])
-    response = blob(Range="bytes=0-1,5-6")
-    assert (response.status_code, body(response)) == (200, content)
-
-
-def test_a_range_behind_the_end_says_where_the_end_is(blob, content):
-    response = blob(Range=f"bytes={len(content)}-")
-    assert_problem(response, 416, f"{len(content)} bytes")
-    assert response["Content-Range"] == f"bytes */{len(content)}"
-    assert response["Vary"] == "Accept-Encoding"
-
-
-def test_head_says_what_get_would_send(blob, content):
-    response = blob("head", Range="bytes=0-1")
-    assert (response.status_code, response.content) == (200, b"")
-    assert response["Content-Length"] == str(len(content))
-    assert response["Repr-Digest"] == digest(content)
-    assert response["Content-Digest"] == digest(b"")
-
-
-def test_conditional_downloads(blob, bundle):
-    response = blob(**{"If-None-Match": f'"{bundle.sha256}"'})
-    assert (response.status_code, response.content) == (304, b"")
-    assert response["ETag"] == f'"{bundle.sha256}"'
-    assert response["Vary"] == "Accept-Encoding"
-    assert blob(**{"If-None-Match": f'"{bundle.sha256}-zstd"'}).status_code == 200
-    assert_problem(blob(**{"If-Match": '"other"'}), 412, bundle.sha256)
-
-
-def test_any_accept_gets_the_bytes(blob, content):
-    assert body(blob(Accept="application/octet-stream")) == content
-
-
-@pytest.mark.parametrize("given", ["abc", "G" * 64, "A" * 64, "..", "0" * 65, "%00" * 64])
-def test_what_is_no_digest_is_not_found(client, given):
-    assert_problem(client.get(f"/v1/blobs/{given}"), 404, "is not a digest", "64 lower-case hexadecimal")
-
-
-def test_an_unknown_digest_is_not_found(client, db):
-    assert_problem(client.get(f"/v1/blobs/{'0' * 64}"), 404, "No bundle has the digest", "/v1/catalog")
-
-
-def test_a_refused_bundle_is_not_sent(blob, bundle):
-    Bundle.objects.filter(pk=bundle.pk).update(state=Bundle.State.REFUSED)
-    assert_problem(blob(), 404, "No bundle has the digest")
-
-
-def test_lost_bytes_are_said_so(blob, bundle):
-    storage.blob_path(bundle.sha256).unlink()
-    for response in (blob(), blob(Range="bytes=0-1")):
-        assert_problem(response, 503, "Register the bundle again")
-    assert blob("head").status_code == 503
-
-
-def test_a_download_costs_one_query_and_constant_memory(blob, django_assert_num_queries):
-    with django_assert_num_queries(1):
-        response = blob()
-    assert max(len(block) for block in response.streaming_content) <= storage.BLOCK
-
-
-def test_closing_an_unread_answer_closes_the_file(bundle):
-    path = storage.blob_path(bundle.sha256)
-    window = FileWindow(path.open("rb"), Span(0, 9))
-    response = StreamingHttpResponse(window)
-    response.close()
-    assert window._file.closed
-
-
-def test_a_file_that_shrank_breaks_the_answer_rather_than_ending_it(bundle):
-    path = storage.blob_path(bundle.sha256)
-    window = FileWindow(path.open("rb"), Span(bundle.size - 5, bundle.size))
-    with window, pytest.raises(StorageFailed, match="shorter than its row says"):
-        list(window)
