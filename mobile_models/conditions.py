@@ -141,7 +141,7 @@ def _some_of(allowed: tuple[str, ...]) -> Callable[[str, object], tuple[str, ...
 
 
 def _regions(name: str, given: object) -> tuple[str, ...]:
-    items = [item for item in given if isinstance(item, str)] if isinstance(given, list | tuple) else []
+    items = [str(item) for item in given] if isinstance(given, list | tuple) else []
     if not 0 < len(items) <= MOST_REGIONS or not all(REGION.fullmatch(item) for item in items):
         raise ParameterInvalid(
             f"{name}: {shown(str(given))} was given; allowed are at most {MOST_REGIONS} regions, each "

@@ -1,8 +1,6 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mobile_models.device import Device, parse_device, parse_version
+from mobile_models.device import Device, parse_device
 from mobile_models.errors import ParameterInvalid
 
 
@@ -13,8 +11,22 @@ def test_reads_everything_a_device_says():
         "app_version": "2.3.1",
         "ram_mb": "6144",
         "perf_class": "high",
+        "region": "DE",
+        "accelerators": "ane,gpu",
+        "engines": "litert:2.1.0,onnx:1.20",
+        "contract": "1,2",
     }
-    assert parse_device(query) == Device("ios", (17, 4), (2, 3, 1), 6144, "high")
+    assert parse_device(query) == Device(
+        "ios",
+        (17, 4),
+        (2, 3, 1),
+        6144,
+        "high",
+        "DE",
+        frozenset({"ane", "gpu"}),
+        {"litert": (2, 1), "onnx": (1, 20)},
+        frozenset({1, 2}),
+    )
 
 
 def test_what_a_device_does_not_say_is_unknown():
@@ -38,6 +50,21 @@ def test_what_a_device_does_not_say_is_unknown():
         ("ram_mb", "4e3", "1 to 1048576"),
         ("ram_mb", "9" * 5000, "1 to 1048576"),
         ("perf_class", "medium", "low, mid, high"),
+        ("perf_class", "", "low, mid, high"),
+        ("region", "de", "two capital letters"),
+        ("region", "DEU", "two capital letters"),
+        ("region", "", "two capital letters"),
+        ("region", "DE\n", "two capital letters"),
+        ("accelerators", "ANE", "ane,gpu"),
+        ("accelerators", "ane,", "ane,gpu"),
+        ("accelerators", ",".join(["gpu"] * 21), "up to 20"),
+        ("engines", "litert", "litert:2.1"),
+        ("engines", "litert:new", "litert:2.1"),
+        ("engines", "litert:1.2.3.4.5", "litert:2.1"),
+        ("contract", "0x1", "1,2"),
+        ("contract", "-1", "1,2"),
+        ("contract", "", "1,2"),
+        ("contract", "9" * 5000, "1,2"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(field, given, allowed):
@@ -55,12 +82,6 @@ def test_a_missing_platform_is_named():
         parse_device({})
 
 
-@pytest.mark.parametrize(("older", "newer"), [("17.9", "17.10"), ("9", "10"), ("17", "17.0.1")])
-def test_versions_compare_by_number(older, newer):
-    assert parse_version(older) < parse_version(newer)
-
-
-@given(st.lists(st.integers(0, 999_999), min_size=1, max_size=3))
-def test_a_trailing_zero_does_not_make_a_version_newer(parts):
-    text = ".".join(map(str, parts))
-    assert parse_version(text) == parse_version(f"{text}.0")
+def test_a_device_that_has_not_measured_itself_counts_as_mid():
+    assert Device("linux").speed == "mid"
+    assert Device("linux", perf_class="low").speed == "low"
