@@ -1,16 +1,32 @@
 """What the admin's pages have in common: rows that only services change, and the marks that show them."""
 
 import json
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
+COLOURS = {
+    "verified": "success",
+    "refused": "danger",
+    "revoked": "danger",
+    "in review": "warning",
+    "approved": "info",
+    "live": "success",
+    "withdrawn": "danger",
+    "scheduled": "info",
+    "active": "success",
+    "paused": "warning",
+    "halted": "danger",
+    "rolled back": "danger",
+}
 # Errors that are sentences for the person who clicked; each app's root class.
 Expected = tuple[type[Exception], ...]
 
@@ -48,28 +64,43 @@ class OperatedAdmin(ModelAdmin):
         return finish(request, service, done, self.expected_errors)
 
 
-def finish(request: HttpRequest, service: Any, done: str, expected: Expected = ()) -> HttpResponse:
-    """Run a service for a dialog, say how it went, and load the page again."""
+def finish(
+    request: HttpRequest,
+    service: Callable[[], Any],
+    done: str,
+    expected: Expected = (),
+    *,
+    within_dialog: Expected = (),
+) -> HttpResponse:
+    """Run a service for a dialog, say how it went, and load the page again.
+
+    What was refused has a status that says so; htmx follows the header all the same. An error of
+    `within_dialog` is left to the caller: the dialog stays open and says what to put right.
+    """
+    status = HTTPStatus.OK
     try:
         service()
+    except within_dialog:
+        raise
     except expected as error:
         messages.error(request, str(error))
+        status = HTTPStatus.CONFLICT
     else:
         messages.success(request, done)
     # The dialog was sent by htmx, which follows this header and not a redirect.
-    return HttpResponse(headers={"HX-Redirect": request.headers.get("HX-Current-URL", "../")})
+    headers = {"HX-Redirect": request.headers.get("HX-Current-URL", "../")}
+    return HttpResponse(status=status, headers=headers)
 
 
-def bar(percent: float, label: str) -> SafeString:
-    """A progress bar with its figure."""
+def bar(percent: float, label: str, name: str = "Share") -> SafeString:
+    """A progress bar with its figure; `name` says to screen readers what it measures."""
     return format_html(
-        '<div class="flex items-center gap-2" style="min-width: 9rem">'
-        '<div class="bg-base-200 dark:bg-base-700 rounded-full" style="width: 6rem; height: .4rem"'
-        ' role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}">'
-        '<div class="bg-primary-600 rounded-full" style="width: {}%; height: 100%"></div></div>'
-        "<span>{}</span></div>",
+        '<div class="console-bar"><div role="progressbar" aria-label="{}" aria-valuemin="0"'
+        ' aria-valuemax="100" aria-valuenow="{}" aria-valuetext="{}"><div style="width: {}%"></div></div><span>{}</span></div>',
+        name,
         round(percent),
-        round(percent),
+        label,
+        min(round(percent, 2), 100),
         label,
     )
 
@@ -93,6 +124,28 @@ def block(text: str) -> SafeString:
 def link(url: str, text: str) -> SafeString:
     """A link that looks like one."""
     return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, text)
+
+
+def rows_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
+    """A small table in a page."""
+    head = format_html_join("", '<th scope="col">{}</th>', ((text,) for text in heads))
+    body = format_html_join(
+        "",
+        "<tr>{}</tr>",
+        ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
+    )
+    return format_html(
+        '<div class="console-scroll" tabindex="0" role="region" aria-label="{}"><table class="console-table">'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>",
+        ", ".join(heads),
+        head,
+        body,
+    )
+
+
+def share_of(part: int, whole: int) -> str:
+    """A part in per cent of the whole."""
+    return f"{100 * part / whole:.3g} %" if whole else "–"
 
 
 def said_only(fieldsets: Any, row: Model | None, *optional: str) -> list[tuple[Any, dict[str, Any]]]:

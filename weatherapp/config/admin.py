@@ -30,7 +30,7 @@ class PersonAdmin(UserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display: ClassVar = ["username", "groups_said", "is_active", "second_factor", "last_login"]
+    list_display = ("username", "groups_said", "is_active", "second_factor", "last_login")
     list_filter = ("is_active", "groups")
     readonly_fields: ClassVar = ["second_factor", "last_login", "date_joined"]
     fieldsets: ClassVar = [

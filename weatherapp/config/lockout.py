@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from weatherapp.personal.limits import caller
+from mobile_models.callers import caller
 
 TOO_MANY_REQUESTS = 429
 

@@ -81,8 +81,10 @@ from secrets import token_urlsafe
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from mobile_models.stores.address import parse_serving, parse_storage
+from weatherapp.config.navigation import NAVIGATION
 from weatherapp.core.rates import parse_rate
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -376,7 +378,15 @@ SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
 if BEHIND_TLS and PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-UNFOLD = {"SITE_TITLE": "Skyfold", "SITE_HEADER": "Skyfold", "SITE_SYMBOL": "partly_cloudy_day"}
+UNFOLD = {
+    "SITE_TITLE": "Skyfold",
+    "SITE_HEADER": "Skyfold",
+    "SITE_SYMBOL": "partly_cloudy_day",
+    "DASHBOARD_CALLBACK": "mobile_models.admin.dashboard.callback",
+    "STYLES": [lambda _request: static("mobile_models/console.css")],
+    "SCRIPTS": [lambda _request: static("mobile_models/console.js")],
+    "SIDEBAR": {"navigation": NAVIGATION},
+}
 
 LOGGING = {
     "version": 1,

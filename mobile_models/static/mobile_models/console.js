@@ -1,0 +1,1 @@
+/* What the console mends in the behaviour of the admin. */
