@@ -3,11 +3,14 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from mobile_models.errors import ParameterInvalid
 from mobile_models.models.releases import Release
+from mobile_models.policy import parse_policy
 from mobile_models.rollout import EVERYONE
 
 CHANNEL_NAME = r"[a-z][a-z0-9-]{0,39}"
@@ -34,6 +37,13 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a policy that phones could not follow."""
+        try:
+            parse_policy(self.policy)
+        except ParameterInvalid as error:
+            raise ValidationError({"policy": str(error)}) from error
 
 
 class Rollout(models.Model):

@@ -1,6 +1,8 @@
 import pytest
+from django.core.exceptions import ValidationError
 
 from mobile_models.errors import ParameterInvalid
+from mobile_models.models import Channel
 from mobile_models.policy import DEFAULTS, parse_policy
 
 
@@ -50,3 +52,14 @@ def test_a_bad_policy_is_named_with_what_is_allowed(given, words):
         parse_policy(given)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.django_db
+def test_a_channel_with_a_bad_policy_is_not_valid():
+    channel = Channel.objects.get(name="stable")
+    channel.policy = {"network": "wifi"}
+    with pytest.raises(ValidationError) as caught:
+        channel.full_clean()
+    assert "unmetered, any, unmetered_then_any" in caught.value.message_dict["policy"][0]
+    channel.policy = {"network": "any"}
+    channel.full_clean()
