@@ -3,10 +3,11 @@
 from celery import shared_task
 from django.utils import timezone
 
-from mobile_models import deltas
+from mobile_models import deltas, services
 from mobile_models.health import services as health
 from mobile_models.models import Bundle
 from mobile_models.reports import services as reports
+from mobile_models.signing import services as signing
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -24,6 +25,12 @@ def sweep_deltas() -> None:
 
 
 @shared_task(ignore_result=True)
+def advance_rollouts() -> None:
+    """Begin scheduled rollouts, and take the stages that are due."""
+    services.advance_rollouts()
+
+
+@shared_task(ignore_result=True)
 def evaluate_rollouts() -> None:
     """Weigh the reports of staged rollouts; harmless if delivered twice, as a window is weighed once."""
     health.evaluate_rollouts()
@@ -33,3 +40,15 @@ def evaluate_rollouts() -> None:
 def forget_reports() -> None:
     """Delete raw report batches and tokens that are past their time."""
     reports.forget(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def publish_catalogs() -> None:
+    """Publish what is offered if that was missed, and renew signed metadata before it expires."""
+    signing.refresh()
+
+
+@shared_task(ignore_result=True)
+def forget_metadata() -> None:
+    """Delete old signed metadata that nobody can ask for any more."""
+    signing.forget()

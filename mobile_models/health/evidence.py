@@ -1,21 +1,21 @@
 """How strongly reports speak against a release: e-values, which may be looked at as often as one likes. Pure.
 
-An e-process is a bet against the hypothesis "the exposed devices fare no worse than their concurrent control". It
-starts at 1, and as long as the hypothesis holds its expectation never passes 1; so by Ville's inequality it
-reaches 1/α, ever, with a probability of at most α. A halt at 1/α therefore has that false-halt rate, however
-often and whenever somebody looks.
+An e-process is a bet against the hypothesis "the exposed devices fare no worse than their concurrent
+control". It starts at 1, and as long as the hypothesis holds its expectation never passes 1; so by Ville's
+inequality it reaches 1/α, ever, with a probability of at most α. A halt at 1/α therefore has that false-halt
+rate, however often and whenever somebody looks.
 
-Each block is what came in one report window. Only devices of the same window and the same stratum (platform and
-performance class; cell for skill) are compared, so that what hits both sides alike, an outage or bad weather, is
-no evidence. Bets are mixtures over fixed alternatives: a mixture of e-processes is one, and an average of
-e-values of whatever dependence is one too.
+Each block is what came in one report window. Only devices of the same window and the same stratum (platform
+and performance class; cell for skill) are compared, so that what hits both sides alike, an outage or bad
+weather, is no evidence. Bets are mixtures over fixed alternatives: a mixture of e-processes is one, and an
+average of e-values of whatever dependence is one too.
 
 Sources: Ramdas, Grünwald, Vovk and Shafer (2023), Game-theoretic statistics and safe anytime-valid inference,
-Statistical Science 38(4). Turner, Ly and Grünwald (2024), Generic E-variables for exact sequential k-sample tests
-that allow for optional stopping, J. Statistical Planning and Inference 230, arXiv 2106.02693. Turner and Grünwald
-(2023), Safe sequential testing and effect estimation in stratified count data, AISTATS. Vovk and Wang (2021),
-E-values: calibration, combination and applications, Annals of Statistics 49(3). Lindon and Malek (2022),
-Anytime-valid inference for multinomial count data, NeurIPS, arXiv 2011.03567: the sample ratio.
+Statistical Science 38(4). Turner, Ly and Grünwald (2024), Generic E-variables for exact sequential k-sample
+tests that allow for optional stopping, J. Statistical Planning and Inference 230, arXiv 2106.02693. Turner
+and Grünwald (2023), Safe sequential testing and effect estimation in stratified count data, AISTATS. Vovk and
+Wang (2021), E-values: calibration, combination and applications, Annals of Statistics 49(3). Lindon and Malek
+(2022), Anytime-valid inference for multinomial count data, NeurIPS, arXiv 2011.03567: the sample ratio.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,8 +78,9 @@ def failure_bets(strata: Sequence[Failures], *, tolerance: float) -> FloatArray:
 
     Given how many devices of a stratum failed, how many of these were exposed follows Fisher's noncentral
     hypergeometric distribution, in which the common rate, whatever it was in that hour, has cancelled. The
-    factor is its likelihood at the alternative's odds over that at the tolerated odds; as that ratio grows with
-    the exposed failures, its expectation is at most 1 for all odds up to the tolerated ones: exact at any size.
+    factor is its likelihood at the alternative's odds over that at the tolerated odds; as that ratio grows
+    with the exposed failures, its expectation is at most 1 for all odds up to the tolerated ones: exact at
+    any size.
 
     Args:
         strata: the window's tables; those without a control say nothing.
@@ -119,9 +120,10 @@ def shift_bets(
 ) -> FloatArray:
     """What a window adds to the logarithm of each bet on a higher mean.
 
-    The strata's differences of means, exposed less control, weighted by their precision, are near normal: what
-    is measured are logarithms, cut off at three deviations. The factor is the likelihood ratio of two normal
-    means, which grows with the difference, so that all differences up to the tolerated one are covered.
+    The strata's differences of means, exposed less control, weighted by their precision, are near normal:
+    what is measured are logarithms, cut off at three deviations. The factor is the likelihood ratio of two
+    normal means, which grows with the difference, so that all differences up to the tolerated one are
+    covered.
 
     Args:
         strata: per stratum what exposed and what control devices measured in the window.
@@ -174,21 +176,21 @@ def ratio_evidence(exposed: int, count: int, share: float) -> tuple[float, float
     return found[0], found[1]
 
 
-def forgery_ruled_out(*, exposed: int, count: int, share: float, failed: int, forged: float) -> bool:
-    """Whether the failures cannot be the work of a share of forgers who all say that they are exposed.
+def forgery_ruled_out(*, exposed: int, count: int, share: float, needed: float, forged: float) -> bool:
+    """Whether the result cannot be the work of a share of forgers who all say that they are exposed.
 
-    Either there are more failures than such forgers could send, or the devices that say they are exposed are
-    clearly fewer than there would be with the forgers among them.
+    Either it takes more forgers than that, or the devices that say they are exposed are clearly fewer than
+    there would be with the forgers among them.
 
     Args:
         exposed: devices that say they are exposed.
         count: devices on either side.
         share: the share of the rollout, 0..1.
-        failed: exposed devices that failed.
+        needed: how many forgers it would take.
         forged: the share of forgers to hold out against, 0..1; 0 for none.
     """
     forgers = forged * count
-    if failed > forgers + 3 * sqrt(forgers):
+    if not forged or needed > forgers + 3 * sqrt(forgers):
         return True
     deviation = sqrt(count * share * (1 - share))
     return exposed < count * share + forgers - CLEARLY * deviation
@@ -198,7 +200,8 @@ def stands_without_top_cell(cells: Mapping[str, tuple[float, int]]) -> bool:
     """Whether a result rests on more than one place.
 
     Args:
-        cells: per cell how much it adds to the difference between the arms, and its control devices. Cells that
+        cells: per cell how much it adds to the difference between the arms, and its control devices. Cells
+        that
             speak for the release count as well.
 
     Returns:

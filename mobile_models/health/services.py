@@ -1,16 +1,243 @@
-"""Whether a rollout may go on, from what devices on both sides of it report."""
+"""Whether a rollout may go on, from what devices on both sides of it report; and the halt if it may not."""
 
-from mobile_models.models import Rollout, RolloutHealth
+import logging
+from collections import defaultdict
+from datetime import datetime, timedelta
+from math import exp
+from typing import Any
 
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from mobile_models.errors import DeliveryError
+from mobile_models.health.evidence import (
+    Measured,
+    combined,
+    e_value,
+    forgery_ruled_out,
+    ratio_evidence,
+    stands_without_top_cell,
+)
+from mobile_models.health.figures import (
+    FIGURES,
+    OUTLIER,
+    TESTS,
+    Counts,
+    Figure,
+    Group,
+    bets,
+    by_arm,
+    by_cell,
+    described,
+    forgers_needed,
+    in_group,
+    scatter_within,
+)
+from mobile_models.models import HealthCount, Rollout, RolloutHealth, TokenClaim
+from mobile_models.rollout import EVERYONE
+from mobile_models.selectors import OFFERED
+
+logger = logging.getLogger(__name__)
+
+ALL = "all"
+RATIO = "ratio"
+TOO_MANY, TOO_FEW = "too many", "too few"
 # A figure is suspect long before it is proven: nothing is widened on top of it meanwhile.
 SUSPICION = 10.0
+# E-value from which the share of devices that say they are exposed cannot be chance.
+MISMATCH = 1000.0
+# Devices on each side, under the share of now, without which there is nothing to go on.
+FEWEST = 50
+# Devices that must have failed before anything is halted for failures.
+FEWEST_FAILED = 5
+LARGEST = 1e300
 
 
 def is_healthy(rollout: Rollout) -> bool:
-    """Whether there is evidence enough, from both sides, that the rollout may be widened."""
-    rows = RolloutHealth.objects.filter(rollout=rollout)
-    return rows.exists() and not rows.filter(evidence__gte=SUSPICION).exists()
+    """Whether there is evidence enough, from both sides, that the rollout may be widened.
+
+    Enough: `FEWEST` devices on each side have reported under the share of now, and were weighed. Nothing
+    against it: no figure is suspect, and the two sides are as large as the share makes them.
+    """
+    rows = {(row.metric, row.group): row for row in RolloutHealth.objects.filter(rollout=rollout)}
+    ratio = rows.get((RATIO, ""))
+    if ratio is None or ratio.state.get("share") != rollout.basis_points:
+        return False
+    if min(ratio.exposed["count"], ratio.control["count"]) < FEWEST or ratio.decision:
+        return False
+    return not any(row.decision for row in rows.values())
 
 
-def evaluate_rollouts() -> None:
-    """Fold what came in since the last look into the evidence; halt what is worse than its control."""
+def evaluate_rollouts(*, now: datetime | None = None) -> list[Rollout]:
+    """Weigh every staged rollout whose report window has ended; gives those that were halted."""
+    staged = Rollout.objects.filter(state__in=OFFERED, basis_points__lt=EVERYONE)
+    return [rollout for rollout in staged if evaluate_rollout(rollout=rollout, now=now or timezone.now())]
+
+
+def evaluate_rollout(*, rollout: Rollout, now: datetime, even_early: bool = False) -> bool:
+    """Fold what came in since the last look into the evidence; halt what is worse than its control.
+
+    Args:
+        rollout: a staged one.
+        now: the time.
+        even_early: also before the window has ended.
+
+    Returns:
+        Whether it was halted.
+    """
+    with transaction.atomic():
+        overall, _ = RolloutHealth.objects.select_for_update().get_or_create(
+            rollout=rollout, metric=ALL, group="", defaults={"state": {}}
+        )
+        last = overall.state.get("at")
+        window = timedelta(minutes=settings.REPORT_WINDOW_MINUTES)
+        if not even_early and last and now - datetime.fromisoformat(last) < window:
+            return False
+        verdict = _weigh(rollout, overall)
+        overall.state = {"at": now.isoformat()}
+        overall.save()
+    return bool(verdict) and _halt(rollout, verdict)
+
+
+def references(rollout: Rollout, perf_class: str) -> dict[str, Measured]:
+    """Per measured figure, what the control of a performance class measured so far. One query."""
+    rows = RolloutHealth.objects.filter(rollout=rollout, group=perf_class)
+    found = {row.metric: Measured(*row.state["control"]) for row in rows if row.state.get("control")}
+    return {metric: one for metric, one in found.items() if one.count}
+
+
+def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
+    """Bring every figure up to date; gives why the rollout must be halted, or an empty text."""
+    ratio = _look_at_ratio(rollout)
+    everything, fresh = _taken(rollout)
+    rows = {
+        (row.metric, row.group): row
+        for row in RolloutHealth.objects.filter(rollout=rollout).exclude(metric__in=(ALL, RATIO))
+    }
+    e_values: dict[tuple[str, str], float] = {}
+    for figure, group in TESTS:
+        row = rows.get((figure.name, group)) or RolloutHealth(
+            rollout=rollout, metric=figure.name, group=group
+        )
+        total = in_group(everything[figure.name], group)
+        if total or row.pk:
+            _fold(row, figure, total, in_group(fresh[figure.name], group), tainted=ratio.decision == TOO_MANY)
+            e_values[figure.name, group] = row.evidence
+    overall.evidence = combined(list(e_values.values()), len(TESTS))
+    overall.decision = ""
+    if overall.evidence * settings.FALSE_HALT_RATE < 1:
+        return ""
+    metric, group = max(e_values, key=lambda key: e_values[key])
+    figure, counts = FIGURES[metric], in_group(everything[metric], group)
+    if ratio.decision == TOO_MANY or not _is_robust(figure, counts, ratio):
+        overall.decision = "unproven"
+        return ""
+    overall.decision = "halt"
+    return _reason(figure, group, counts, overall.evidence)
+
+
+def _look_at_ratio(rollout: Rollout) -> RolloutHealth:
+    """Whether as many devices say that they are exposed as the share makes so."""
+    claims = TokenClaim.objects.filter(rollout=rollout, share=rollout.basis_points)
+    found = dict(claims.values_list("arm").annotate(Count("pk")))
+    exposed, control = found.get("exposed", 0), found.get("control", 0)
+    many, few = ratio_evidence(exposed, exposed + control, rollout.basis_points / EVERYONE)
+    row, _ = RolloutHealth.objects.update_or_create(
+        rollout=rollout,
+        metric=RATIO,
+        group="",
+        defaults={
+            "exposed": {"count": exposed},
+            "control": {"count": control},
+            "state": {"share": rollout.basis_points},
+            "evidence": min(LARGEST, max(many, few)),
+            "decision": TOO_MANY if many >= MISMATCH else TOO_FEW if few >= MISMATCH else "",
+        },
+    )
+    return row
+
+
+def _taken(rollout: Rollout) -> tuple[dict[str, Counts], dict[str, Counts]]:
+    """Everything counted so far per figure, and what of it is new; notes that it was taken. Two queries."""
+    everything: dict[str, dict[Group, Measured]] = defaultdict(dict)
+    fresh: dict[str, dict[Group, Measured]] = defaultdict(dict)
+    changed = []
+    for row in HealthCount.objects.filter(rollout=rollout):
+        group = Group(row.arm, row.platform, row.perf_class, row.cell)
+        now = Measured(row.count, row.total, row.squares)
+        before = Measured(row.folded_count, row.folded_total, row.folded_squares)
+        everything[row.metric][group] = now
+        if now.count > before.count:
+            fresh[row.metric][group] = now - before
+            row.folded_count, row.folded_total, row.folded_squares = now.count, now.total, now.squares
+            changed.append(row)
+    HealthCount.objects.bulk_update(
+        changed, ["folded_count", "folded_total", "folded_squares"], batch_size=500
+    )
+    return defaultdict(dict, everything), defaultdict(dict, fresh)
+
+
+def _fold(row: RolloutHealth, figure: Figure, total: Counts, fresh: Counts, *, tainted: bool) -> None:
+    """Carry a figure's bets on by what is new; start them again where forgers were among the devices."""
+    state: dict[str, Any] = row.state
+    spread = Measured(*state.get("spread", (0, 0.0, 0.0)))
+    added = bets(figure, fresh, spread)
+    sums = state.get("bets")
+    if tainted:
+        sums = None
+    elif added is not None:
+        sums = (added if sums is None else added + sums).tolist()
+    row.exposed = described(figure, by_arm(total, "exposed"))
+    row.control = described(figure, by_arm(total, "control"))
+    row.evidence = 1.0 if sums is None else min(LARGEST, e_value(sums))
+    row.decision = "suspect" if row.evidence >= SUSPICION else ""
+    row.state = {"bets": sums}
+    if figure.kind == "mean":
+        control = by_arm(total, "control")
+        after = spread + scatter_within(figure, fresh)
+        row.state |= {
+            "spread": [after.count, after.total, after.squares],
+            "control": [control.count, control.total, control.squares],
+        }
+    row.save()
+
+
+def _is_robust(figure: Figure, counts: Counts, ratio: RolloutHealth) -> bool:
+    """Whether neither forgers, nor one place, nor a handful of devices can be behind the evidence."""
+    if figure.kind != "mean" and by_arm(counts, "exposed").total < FEWEST_FAILED:
+        return False
+    exposed, control = ratio.exposed["count"], ratio.control["count"]
+    return stands_without_top_cell(by_cell(figure, counts)) and forgery_ruled_out(
+        exposed=exposed,
+        count=exposed + control,
+        share=ratio.state["share"] / EVERYONE,
+        needed=forgers_needed(figure, counts, reach=OUTLIER),
+        forged=settings.FORGED_REPORTS_SHARE,
+    )
+
+
+def _reason(figure: Figure, group: str, counts: Counts, evidence: float) -> str:
+    exposed, control = by_arm(counts, "exposed"), by_arm(counts, "control")
+    devices = f"{group} devices" if group else "devices"
+    if figure.kind == "mean":
+        change = 100 * (exp(exposed.mean - control.mean) - 1)
+        said = f"{figure.label} of {devices} is {change:+.0f} % against the control"
+    else:
+        said = f"{int(exposed.total)} of {exposed.count} exposed {devices} {figure.label}"
+        if figure.kind == "rate":
+            said += f", {int(control.total)} of {control.count} of the control"
+    return f"Halted by the health test: {said}; evidence {evidence:.3g} to 1."
+
+
+def _halt(rollout: Rollout, reason: str) -> bool:
+    from mobile_models.services import halt_rollout  # services ask here whether a rollout is healthy
+
+    try:
+        halt_rollout(rollout=rollout, reason=reason, roll_back=rollout.roll_back_on_halt)
+    except DeliveryError as error:
+        logger.warning("The rollout of %s should be halted and cannot: %s", rollout, error)
+        return False
+    logger.warning("%s: %s", rollout, reason)
+    return True

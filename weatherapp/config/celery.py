@@ -48,9 +48,35 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    # Looks each minute, and weighs a rollout's reports once per window.
+    "rollout-health": {
+        "task": "mobile_models.tasks.evaluate_rollouts",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "reports-forget": {
+        "task": "mobile_models.tasks.forget_reports",
+        "schedule": crontab(minute="51"),
+    },
+    # Begins what is scheduled, and takes the stages that are due.
+    "rollout-stages": {
+        "task": "mobile_models.tasks.advance_rollouts",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "personal-forget": {
         "task": "weatherapp.personal.tasks.forget",
         "schedule": crontab(hour="3", minute="17"),
+    },
+    # What a step published already costs a comparison.
+    "signed-metadata": {
+        "task": "mobile_models.tasks.publish_catalogs",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "signed-metadata-forget": {
+        "task": "mobile_models.tasks.forget_metadata",
+        "schedule": crontab(hour="3", minute="43"),
     },
     "observations-limits": {
         "task": "weatherapp.observations.tasks.keep_to_limits",

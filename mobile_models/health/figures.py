@@ -1,0 +1,156 @@
+"""The figures that decide about a rollout, and how each is weighed. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+from typing import Any, Literal
+
+from mobile_models.device import PERF_CLASSES
+from mobile_models.health.evidence import Failures, Measured, failure_bets, share_bets, shift_bets
+from weatherapp.core.arrays import FloatArray
+
+# A spread that was seen in fewer control devices is not known well enough to bet with.
+SPREAD_FROM = 30
+# One device is measured on several days, which agree more than those of several devices: what is taken for
+# one device's variance is so much more than what devices of a day show.
+REPEATED = 1.5
+SMALLEST_VARIANCE = 1e-4
+# Deviations from the control's mean at which a measurement is cut off.
+OUTLIER = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Devices that are counted together."""
+
+    arm: str
+    platform: str
+    perf_class: str
+    cell: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure.
+
+    Attributes:
+        kind: compared as a rate with the control, as a share with what is allowed, or as a mean of
+        logarithms. tolerance: odds, share or difference that is no reason to halt. strata: which fields
+        devices must have in common to be compared. per_class: whether it is also weighed for each performance
+        class by itself.
+    """
+
+    name: str
+    label: str
+    kind: Literal["rate", "share", "mean"]
+    tolerance: float
+    strata: tuple[str, ...] = ("platform", "perf_class")
+    per_class: bool = True
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """All devices, and each class."""
+        return ("", *PERF_CLASSES) if self.per_class else ("",)
+
+
+FIGURES = {
+    figure.name: figure
+    for figure in (
+        Figure("crash", "crashed", "rate", 1.25),
+        Figure("infer", "failed to infer", "rate", 1.25),
+        Figure("install", "could not install it", "share", 0.01, per_class=False),
+        Figure("skill", "forecast error", "mean", log(1.02), ("perf_class", "cell")),
+        Figure("latency", "inference time", "mean", log(1.10)),
+    )
+}
+TESTS = [(figure, group) for figure in FIGURES.values() for group in figure.groups]
+MEASURED = tuple(name for name, figure in FIGURES.items() if figure.kind == "mean")
+
+Counts = Mapping[Group, Measured]
+
+
+def in_group(counts: Counts, perf_class: str) -> dict[Group, Measured]:
+    """The counts of a performance class; of all devices if it is empty."""
+    return {group: one for group, one in counts.items() if perf_class in ("", group.perf_class)}
+
+
+def by_arm(counts: Counts, arm: str) -> Measured:
+    """What all devices of an arm gave."""
+    return sum((one for group, one in counts.items() if group.arm == arm), Measured())
+
+
+def bets(figure: Figure, fresh: Counts, spread: Measured) -> FloatArray | None:
+    """What a window adds to each bet on a figure; None if nothing can be said.
+
+    Args:
+        figure: says how.
+        fresh: what came in the window.
+        spread: how the control's values lay within their strata before: degrees of freedom as the count, and
+            their scatter as squares.
+    """
+    if figure.kind == "share":
+        exposed = by_arm(fresh, "exposed")
+        return share_bets(int(exposed.total), exposed.count, allowed=figure.tolerance)
+    strata = list(_strata(figure, fresh).values())
+    if figure.kind == "rate":
+        tables = [Failures(e.count, int(e.total), c.count, int(c.total)) for e, c in strata]
+        return failure_bets(tables, tolerance=figure.tolerance)
+    if spread.count < SPREAD_FROM:
+        return None
+    variance = max(SMALLEST_VARIANCE, REPEATED * spread.squares / spread.count)
+    return shift_bets(strata, variance=variance, tolerance=figure.tolerance)
+
+
+def scatter_within(figure: Figure, fresh: Counts) -> Measured:
+    """Degrees of freedom, and scatter, of the control's values within their strata."""
+    controls = [control for _, control in _strata(figure, fresh).values() if control.count > 1]
+    return Measured(sum(one.count - 1 for one in controls), 0.0, float(sum(one.scatter for one in controls)))
+
+
+def by_cell(figure: Figure, counts: Counts) -> dict[str, tuple[float, int]]:
+    """Per cell, how much worse its exposed devices were than usual, in sum, and its control devices."""
+    control = by_arm(counts, "control")
+    usual = figure.tolerance if figure.kind == "share" else control.mean
+    cells: dict[str, list[Measured]] = defaultdict(lambda: [Measured(), Measured()])
+    for group, one in counts.items():
+        cells[group.cell][group.arm == "exposed"] += one
+    return {
+        cell: (
+            exposed.total - exposed.count * (own.mean if figure.kind == "mean" and own.count else usual),
+            own.count if figure.kind != "share" else exposed.count,
+        )
+        for cell, (own, exposed) in cells.items()
+    }
+
+
+def described(figure: Figure, counts: Measured) -> dict[str, Any]:
+    """An arm's counts as people read them."""
+    if figure.kind != "mean":
+        return {"count": counts.count, "failures": int(counts.total)}
+    deviation = (counts.scatter / counts.count) ** 0.5 if counts.count else 0.0
+    return {"count": counts.count, "mean": round(counts.mean, 4), "deviation": round(deviation, 4)}
+
+
+def _strata(figure: Figure, counts: Counts) -> dict[tuple[str, ...], tuple[Measured, Measured]]:
+    """Exposed and control devices that may be compared, by what they have in common."""
+    found: dict[tuple[str, ...], list[Measured]] = defaultdict(lambda: [Measured(), Measured()])
+    for group, one in counts.items():
+        key = tuple(str(getattr(group, field)) for field in figure.strata)
+        found[key][group.arm == "control"] += one
+    return {key: (exposed, control) for key, (exposed, control) in found.items()}
+
+
+def forgers_needed(figure: Figure, counts: Counts, *, reach: float) -> float:
+    """How many devices that lie as much as they can it takes to make the exposed ones look as bad.
+
+    Args:
+        figure: what it is about.
+        counts: everything counted.
+        reach: deviations from the control's mean at which measurements were cut off.
+    """
+    exposed, control = by_arm(counts, "exposed"), by_arm(counts, "control")
+    if figure.kind != "mean":
+        return exposed.total
+    furthest = reach * (control.scatter / control.count) ** 0.5 if control.count else 0.0
+    return exposed.count * (exposed.mean - control.mean) / furthest if furthest else 0.0
