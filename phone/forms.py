@@ -80,12 +80,12 @@ def _unpack_gzip(content: bytes, most: int) -> bytes:
 
 def _unpack_brotli(content: bytes, most: int) -> bytes:
     unpacker, archive = brotli.Decompressor(), b""
-    # The limit is one on each piece, not on the whole.
+    # The limit is one on each piece, rounded up, and not on the whole.
     piece = unpacker.process(content, output_buffer_limit=most)
     while piece and len(archive) <= most:
         archive += piece
         piece = unpacker.process(b"", output_buffer_limit=most)
-    return archive
+    return archive[:most]
 
 
 UNPACKERS: Mapping[str, Callable[[bytes, int], bytes]] = {

@@ -8,16 +8,17 @@ import hashlib
 import json
 import re
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import zstandard
 
-from mobile_models.patches import dictionary_compress
-from packager.bundle import open_bundle
+from mobile_models.patches import bsdiff, dictionary_compress
 from tests.tuf_repository import Repository
 
 POLICY = {
@@ -32,9 +33,10 @@ DESCRIBED = ("release", "variant", "format", "precision", "contract_sha256", "go
 
 
 class PhoneServer:
-    """Offers bundles in a signed catalog. `documents` are served as JSON by path; `requests` is what was asked.
+    """Offers bundles in a signed catalog.
 
-    `patches` are served by path, `posted` is what was sent to /v1/reports.
+    `documents` are served as JSON by path, `patches` as they are; `requests` is what was asked, `posted` what
+    was sent to /v1/reports.
     """
 
     def __init__(self) -> None:
@@ -67,11 +69,9 @@ class PhoneServer:
 
     def offer(self, path: Path, *, release: str | None = None, counter: int = 1, **changes: Any) -> str:
         """Offer a bundle to everyone and publish; gives its digest. `changes` go into the catalog's entry."""
-        bundle, data = open_bundle(path), path.read_bytes()
-        self.blobs[bundle.sha256] = data
         entry = entry_of(path, release or f"2026.1.1-{counter}", counter)
-        custom = {name: entry[name] for name in DESCRIBED}
-        self.repository.describe("linux", entry["target"], len(data), bundle.sha256, custom)
+        self.blobs[entry["sha256"]] = path.read_bytes()
+        self.sign_bundle(entry)
         offered = {
             "release": entry["release"],
             "release_counter": counter,
@@ -83,7 +83,12 @@ class PhoneServer:
         others = [other for other in self.catalog["releases"] if other["release_counter"] != counter]
         self.catalog["releases"] = [offered, *others]
         self.publish()
-        return bundle.sha256
+        return str(entry["sha256"])
+
+    def sign_bundle(self, entry: dict[str, Any]) -> None:
+        """Let the offline keys say what a bundle is."""
+        custom = {name: entry[name] for name in DESCRIBED}
+        self.repository.describe("linux", entry["target"], entry["size"], entry["sha256"], custom)
 
     def publish(self) -> None:
         """Sign the catalog as it stands."""
@@ -115,9 +120,10 @@ class PhoneServer:
 
 def entry_of(path: Path, release: str, counter: int) -> dict[str, Any]:
     """A bundle's entry in a catalog."""
-    bundle, data = open_bundle(path), path.read_bytes()
-    packed = compress(data)
-    manifest = bundle.manifest
+    data = path.read_bytes()
+    sha256, packed = hashlib.sha256(data).hexdigest(), compress(data)
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
     return {
         "release": release,
         "release_counter": counter,
@@ -134,9 +140,9 @@ def entry_of(path: Path, release: str, counter: int) -> dict[str, Any]:
         "regions": [],
         "perf_class": [],
         "size": len(data),
-        "sha256": bundle.sha256,
-        "target": f"bundles/linux/{bundle.sha256}.zip",
-        "url": f"/v1/blobs/{bundle.sha256}",
+        "sha256": sha256,
+        "target": f"bundles/linux/{sha256}.zip",
+        "url": f"/v1/blobs/{sha256}",
         "encodings": {"zstd": {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}},
         "deltas": [],
         "golden_sha256": manifest["files"]["golden.json"]["sha256"],
@@ -144,6 +150,21 @@ def entry_of(path: Path, release: str, counter: int) -> dict[str, Any]:
     }
 
 
+def offer_patch(server: PhoneServer, bundles: list[Path], patch: bytes | None = None) -> bytes:
+    """Offer a patch from the first bundle to the second, or what a test gives out as one."""
+    old, new = (path.read_bytes() for path in bundles[:2])
+    content = bsdiff(old, new) if patch is None else patch
+    base = hashlib.sha256(old).hexdigest()
+    url = f"{server.entry['url']}/delta/{base}"
+    server.patches[url] = content
+    digest = hashlib.sha256(content).hexdigest()
+    delta = {"base": base, "kind": "bsdiff4", "size": len(content), "sha256": digest, "url": url}
+    server.entry["deltas"] = [delta]
+    server.publish()
+    return content
+
+
+@cache
 def compress(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=19).compress(data)
 
