@@ -94,9 +94,9 @@ class Blob(APIView):
     def get(self, request: Request, sha256: str) -> HttpResponseBase:
         """Download a bundle, or the rest of one.
 
-        Each form (plain, br, zstd, gzip, dcz) has its own strong ETag and `Repr-Digest`; a range counts in the
-        bytes of the form that is sent, and `Content-Digest` is of that range. A client that names an older
-        bundle of the same variant in `Available-Dictionary` and accepts `dcz` gets what changed since, where
+        Each form (plain, br, zstd, gzip, dcz) has its own strong ETag and `Repr-Digest`; a range counts in
+        the bytes of the form that is sent, and `Content-Digest` is of that range. A client that names an
+        older bundle of the variant in `Available-Dictionary` and accepts `dcz` gets what changed since, if
         that is smaller.
         """
         return blobs.answer_blob(request, sha256)

@@ -18,7 +18,7 @@ VARY = "Accept-Encoding, Available-Dictionary"
 
 
 def answer_blob(request: Request, sha256: str) -> HttpResponseBase:
-    """The answer to GET or HEAD of a digest: a verified bundle's, or that of one's model card. At most two queries.
+    """The answer to GET or HEAD of a digest: a verified bundle's or a model card's. At most two queries.
 
     Raises:
         UnknownDigest, BundleRevoked: as `selectors.stored_bundle`.

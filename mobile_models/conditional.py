@@ -126,7 +126,7 @@ def names_coding(header: str | None, coding: str) -> bool:
 
 
 def parse_dictionary(header: str | None) -> str | None:
-    """SHA-256 of the dictionary that `Available-Dictionary` offers; None where there is none or it is malformed.
+    """SHA-256 of the dictionary that `Available-Dictionary` offers; None for none, or a malformed one.
 
     The value is a byte sequence of RFC 9651: base64 between colons, here of 32 bytes.
     """

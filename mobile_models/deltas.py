@@ -1,8 +1,8 @@
 """Makes the patches that phones download instead of whole bundles. Services; their rows are the truth.
 
 A patch is made once, from each of the last five released bundles of a variant to the one that is rolled out,
-in a process of its own with limits in memory and time. Its row stays even where it is not offered: that says why,
-and that nobody needs to try again.
+in a process of its own with limits in memory and time. Its row stays even where it is not offered:
+it says why, and that nobody needs to try again.
 """
 
 import logging
@@ -44,7 +44,8 @@ def sweep_deltas() -> int:
 def make_deltas(bundle: Bundle) -> None:
     """Make the patches to a bundle that are not there yet; one that fails leaves the others to be made.
 
-    What is too large or takes too long gets a row that says so. A store that fails gets none: the sweep tries again.
+    What is too large or takes too long gets a row that says so. A store that fails gets none: the sweep tries
+    again.
     """
     for base, kind in _missing(bundle):
         try:
@@ -101,8 +102,8 @@ def _patch(kind: str, old: Path, new: Path) -> bytes:
     )
     if needed > allowed:
         raise PatchRefused(
-            f"It takes about {needed // MEBIBYTE} MiB of memory; DELTA_MEMORY_MB allows {settings.DELTA_MEMORY_MB}. "
-            "Phones download the whole."
+            f"It takes about {needed // MEBIBYTE} MiB of memory; DELTA_MEMORY_MB allows "
+            f"{settings.DELTA_MEMORY_MB}. Phones download the whole."
         )
     with TemporaryDirectory(prefix="skyfold-patch-") as folder:
         patch = Path(folder) / "patch"
@@ -122,7 +123,8 @@ def _run(arguments: list[str]) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise PatchRefused(
-            f"It was not done after {settings.DELTA_SECONDS} s, which DELTA_SECONDS allows. Phones download the whole."
+            f"It was not done after {settings.DELTA_SECONDS} s, which DELTA_SECONDS allows. "
+            "Phones download the whole."
         ) from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]

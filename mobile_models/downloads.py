@@ -1,7 +1,7 @@
 """Answers a download: one form of some bytes, whole or a range of it, in constant memory.
 
-The bytes are streamed by this process, or the answer sends for them: nginx reads the folder (`X-Accel-Redirect`),
-or the client is sent to a signed address of the bucket. What is sent is chosen here in each case.
+The bytes are streamed by this process, or the answer sends for them: nginx reads the folder
+(`X-Accel-Redirect`), or the client is sent to a signed address of the bucket. Here the form is chosen.
 """
 
 import hashlib
@@ -171,7 +171,7 @@ def _accel(form: Form) -> HttpResponse:
 
 
 def _redirect(request: Request, resource: Resource, coding: str) -> HttpResponse:
-    """The bytes from the bucket, which sees to ranges itself and sends the headers that are signed into the address."""
+    """The bytes from the bucket, which sees to ranges; the headers are signed into the address."""
     seconds = settings.BLOBS_URL_SECONDS
     headers = {"ContentType": resource.media_type, "CacheControl": FOREVER}
     if "Content-Disposition" in resource.headers:

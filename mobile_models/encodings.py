@@ -1,4 +1,4 @@
-"""The compressed forms of an archive. Each is made once, when the archive is registered; equal bytes give equal forms.
+"""The compressed forms of an archive, made once, when it is registered; equal bytes give equal forms.
 
 `zstd` stays within the window of 8 MiB that RFC 9659 gives every client; level 19 needs no more.
 """

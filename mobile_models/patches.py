@@ -1,6 +1,6 @@
-"""Patches between two archives: bsdiff for clients that apply one themselves, `dcz` for clients of RFC 9842. Pure.
+"""Patches between two archives: bsdiff for clients that apply it, `dcz` for clients of RFC 9842. Pure.
 
-`python -m mobile_models.patches KIND OLD NEW PATCH MEMORY_BYTES SECONDS` makes one in a process of its own, which
+`python -m mobile_models.patches KIND OLD NEW PATCH BYTES SECONDS` makes one in a process of its own, which
 may be killed and can take neither more memory nor more time than it was given.
 """
 
@@ -46,7 +46,7 @@ def window_log(old_size: int, new_size: int) -> int:
 
 
 def memory_needed(old_size: int, new_size: int) -> int:
-    """About how many bytes making a patch takes, from what was measured: an interpreter, and tables of the old."""
+    """About how many bytes making a patch takes: an interpreter, and tables of the old archive. Measured."""
     return 200 * 2**20 + 18 * old_size + 6 * new_size
 
 
@@ -70,7 +70,7 @@ KINDS = {BSDIFF: (bsdiff, bsdiff4.patch), DCZ: (dictionary_compress, apply_dcz)}
 
 
 def main(kind: str, old: str, new: str, patch: str, memory: str, seconds: str) -> None:
-    """Write one patch, with at most so many bytes of memory and seconds of work, and apply it to be sure of it."""
+    """Write one patch, with at most so many bytes and seconds, and apply it to be sure of it."""
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
     make, apply = KINDS[kind]

@@ -96,6 +96,7 @@ def live_release(channel: str = DEFAULT_CHANNEL) -> Release:
 def offered_bundles(releases: list[Release]) -> dict[int, list[Bundle]]:
     """The verified bundles of each release with the deltas to them, by the release's key. Two queries."""
     deltas = Delta.objects.filter(offered=True).select_related("base").order_by("base__sha256", "kind")
+    deltas = deltas.only("target_id", "kind", "size", "sha256", "base__sha256")
     links = (
         Release.bundles.through.objects.filter(release__in=releases, bundle__state=Bundle.State.VERIFIED)
         .select_related("bundle")
@@ -170,8 +171,8 @@ def sendable(bundle: Bundle | None, sha256: str) -> Bundle:
     """
     if bundle is not None and hasattr(bundle, "revocation"):
         raise BundleRevoked(
-            f"Bundle {sha256} was revoked: {bundle.revocation.reason} Fall back to the last good one, and ask "
-            "the catalog at /v1/catalog what is on offer."
+            f"Bundle {sha256} was revoked: {bundle.revocation.reason} Fall back to the last good one, and "
+            "ask the catalog at /v1/catalog what is on offer."
         )
     if bundle is None or bundle.state != Bundle.State.VERIFIED:
         seen = f"No bundle has the digest {sha256}."
@@ -195,7 +196,7 @@ def verified_bundles() -> QuerySet[Bundle]:
 
 
 def bases_of(bundle: Bundle) -> QuerySet[Bundle]:
-    """The bundles that phones with this variant may have: the last five that were rolled out, newest first."""
+    """The bundles of this variant that phones may have: the last five that were rolled out, newest first."""
     others = verified_bundles().filter(name=bundle.name, variant=bundle.variant)
     released = others.exclude(pk=bundle.pk).filter(releases__rollouts__state__in=BEGUN)
     return released.annotate(rolled_out=Max("releases__rollouts__pk")).order_by("-rolled_out")[:DELTA_BASES]

@@ -39,7 +39,7 @@ class Encoded(TypedDict):
 
 @dataclass(frozen=True)
 class StagedBlob:
-    """An archive beside the store, in a folder that goes with it; its compressed forms are made when asked for."""
+    """An archive beside the store, in a folder that goes with it. Its forms are made when asked for."""
 
     folder: Path
     sha256: str
@@ -73,7 +73,7 @@ class StagedBlob:
 
 def store() -> BlobStorage:
     """The storage that the settings choose."""
-    return cast(BlobStorage, storages[ALIAS])
+    return cast("BlobStorage", storages[ALIAS])
 
 
 def name_of(sha256: str) -> str:

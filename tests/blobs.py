@@ -1,36 +1,38 @@
-"""Bundles and rollouts as rows and bytes, without the steps that lead to them: what tests of delivery start from."""
+"""Bundles and rollouts as rows and bytes, without the steps that lead to them."""
 
+import tempfile
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mobile_models import storage
+from mobile_models.encodings import CODINGS
 from mobile_models.models import Bundle, Channel, Release, Rollout
 from packager.bundle import open_bundle
 from tests.factories import build_bundle
 
 
-def store_bundle(
-    folder: Path, *, variant: str = "tflite_w8a8", offset: float = 0.0, card: bytes = b""
-) -> Bundle:
+def store_bundle(*, variant: str = "tflite_w8a8", offset: float = 0.0, card: bytes = b"") -> Bundle:
     """A verified bundle whose bytes are in the store; another offset makes another bundle."""
-    path = build_bundle(folder / f"{variant}-{offset}.zip", variant=variant, offset=offset)
-    manifest = dict(open_bundle(path).manifest)
-    with storage.staged(path) as blob:
-        storage.publish(blob)
-        return Bundle.objects.create(
-            sha256=blob.sha256,
-            size=blob.size,
-            wire_sha256=blob.wire_sha256,
-            wire_size=blob.wire_size,
-            encodings=blob.encodings,
-            name=manifest["name"],
-            variant=variant,
-            format=manifest["format"],
-            platforms=["android", "ios", "linux"],
-            contract_sha256=manifest["contract"]["sha256"],
-            card_sha256=storage.put_bytes(card) if card else "",
-            manifest=manifest,
-            state=Bundle.State.VERIFIED,
-        )
+    archive, manifest, forms = _made(variant, offset)
+    encodings = {
+        coding: {"size": len(form), "sha256": storage.put_bytes(form)} for coding, form in forms.items()
+    }
+    return Bundle.objects.create(
+        sha256=storage.put_bytes(archive),
+        size=len(archive),
+        wire_sha256=encodings["zstd"]["sha256"],
+        wire_size=encodings["zstd"]["size"],
+        encodings=encodings,
+        name=manifest["name"],
+        variant=variant,
+        format=manifest["format"],
+        platforms=["android", "ios", "linux"],
+        contract_sha256=manifest["contract"]["sha256"],
+        card_sha256=storage.put_bytes(card) if card else "",
+        manifest=manifest,
+        state=Bundle.State.VERIFIED,
+    )
 
 
 def roll_out(*bundles: Bundle, state: str = Rollout.State.COMPLETE, channel: str = "stable") -> Release:
@@ -52,3 +54,16 @@ def roll_out(*bundles: Bundle, state: str = Rollout.State.COMPLETE, channel: str
 def bytes_of(sha256: str) -> bytes:
     """The content of a blob in the folder."""
     return storage.blob_path(sha256).read_bytes()
+
+
+@cache
+def _made(variant: str, offset: float) -> tuple[bytes, dict[str, Any], dict[str, bytes]]:
+    """An archive, its manifest, and its compressed forms."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = build_bundle(Path(folder) / "made.zip", variant=variant, offset=offset)
+        archive = path.read_bytes()
+        return (
+            archive,
+            dict(open_bundle(path).manifest),
+            {coding: make(archive) for coding, make in CODINGS.items()},
+        )

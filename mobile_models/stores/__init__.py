@@ -37,7 +37,7 @@ class BlobStorage(Protocol):
         """The file from its byte `first` on, at least `length` of them if it has so many."""
 
     def local_path(self, name: str, into: Path) -> Path:
-        """The file on this machine: where it lies, or fetched below `into`. Says nothing of whether it is there."""
+        """The file on this machine: where it lies, or fetched below `into`. It may not be there."""
 
     def signed_url(self, name: str, *, method: str, seconds: int, headers: Mapping[str, str]) -> str:
-        """An address that gives the file to whoever has it, for so long and with these headers; only of a bucket."""
+        """An address that gives the file to whoever has it, for so long, with these headers. Of a bucket."""

@@ -13,7 +13,8 @@ OPTIONS = ("endpoint_url", "region_name", "addressing_style")
 def parse_storage(address: str) -> dict[str, Any]:
     """The entry of Django's STORAGES for an address; an empty one is the folder.
 
-    Keys are read by boto3 from where it always reads them, AWS_ACCESS_KEY_ID and its like: an address ends up in logs.
+    Keys are read from where boto3 always reads them, AWS_ACCESS_KEY_ID and its like: an address ends up in
+    logs.
 
     Raises:
         ImproperlyConfigured: it is no address of a bucket, or it names an unknown option.
@@ -23,8 +24,8 @@ def parse_storage(address: str) -> dict[str, Any]:
     url = urlsplit(address)
     if url.scheme != "s3" or not url.hostname or "@" in url.netloc or url.fragment:
         raise ImproperlyConfigured(
-            f"BLOBS_STORAGE begins with {url.scheme or address[:20]!r}; allowed: nothing, which is a folder, or {FORM}. "
-            "Keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, never from the address."
+            f"BLOBS_STORAGE begins with {url.scheme or address[:20]!r}; allowed: nothing, which is a folder, "
+            f"or {FORM}. Keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, never from the address."
         )
     options = dict(parse_qsl(url.query, keep_blank_values=True))
     unknown = sorted(options.keys() - set(OPTIONS))
@@ -39,7 +40,7 @@ def parse_storage(address: str) -> dict[str, Any]:
 
 
 def parse_serving(way: str, address: str) -> str:
-    """How blobs are served: the web process streams them, nginx reads the folder, or the bucket answers itself.
+    """How blobs are served: the web process streams them, nginx reads the folder, or the bucket answers.
 
     Raises:
         ImproperlyConfigured: an unknown way, or one that the storage cannot do.

@@ -1,11 +1,10 @@
-"""Blobs in a bucket that speaks S3. An object is there whole or not at all: S3 promises that of what is put."""
+"""Blobs in a bucket that speaks S3. S3 promises that what is put is there whole or not at all."""
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import IO, Any, cast
 
 from boto3.exceptions import Boto3Error
@@ -14,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from storages.backends.s3 import S3Storage
 
 from mobile_models.stores import Readable
-from mobile_models.stores.folder import BLOCK, digest_of
+from mobile_models.stores.folder import BLOCK, clear_older, digest_of
 
 NOT_FOUND = 404
 CACHED_SECONDS = 30 * 24 * 3600
@@ -51,7 +50,7 @@ class BucketStorage(S3Storage):
         """The object's bytes as they come from the bucket, which is asked for no others."""
         with _as_os_errors(name):
             answer = self._object(name).get(Range=f"bytes={first}-{first + length - 1}")
-        return cast(Readable, answer["Body"])
+        return cast("Readable", answer["Body"])
 
     def local_path(self, name: str, into: Path) -> Path:
         """The object in a folder of this machine, fetched once; its digest is the last part of its name."""
@@ -60,7 +59,7 @@ class BucketStorage(S3Storage):
             os.utime(path)
         elif self.exists(name):
             into.mkdir(parents=True, exist_ok=True)
-            _forget_unused(into)
+            clear_older(into, CACHED_SECONDS)
             self._fetch(name, path)
         return path
 
@@ -75,19 +74,14 @@ class BucketStorage(S3Storage):
             return str(super()._save(name, content))
 
     def _fetch(self, name: str, path: Path) -> None:
-        with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            staged = Path(file.name)
-            try:
-                with _as_os_errors(name):
-                    for block in self._object(name).get()["Body"].iter_chunks(BLOCK):
-                        file.write(block)
-                file.flush()
-                if digest_of(staged) != path.name:
-                    raise OSError(f"the bucket gave other bytes than {path.name}")
-                staged.rename(path)
-            except BaseException:
-                staged.unlink(missing_ok=True)
-                raise
+        with TemporaryDirectory(dir=path.parent, prefix="fetch-") as folder:
+            staged = Path(folder) / path.name
+            with staged.open("wb") as file, _as_os_errors(name):
+                for block in self._object(name).get()["Body"].iter_chunks(BLOCK):
+                    file.write(block)
+            if digest_of(staged) != path.name:
+                raise OSError(f"the bucket gave other bytes than {path.name}")
+            staged.rename(path)
 
     def _object(self, name: str) -> Any:
         return self.bucket.Object(self._normalize_name(name))
@@ -104,13 +98,3 @@ def _as_os_errors(name: str) -> Iterator[None]:
         raise OSError(str(error)) from error
     except (BotoCoreError, Boto3Error) as error:
         raise OSError(str(error)) from error
-
-
-def _forget_unused(folder: Path) -> None:
-    for path in folder.iterdir():
-        try:
-            unused = time.time() - path.stat().st_mtime > CACHED_SECONDS
-        except FileNotFoundError:  # another process forgot it
-            continue
-        if unused:
-            path.unlink(missing_ok=True)

@@ -22,12 +22,12 @@ class FolderStorage(FileSystemStorage):
     """
 
     @property
-    def base_location(self) -> Path:  # type: ignore[override]
+    def base_location(self) -> Path:
         """The folder, as the settings name it now."""
         return Path(settings.BLOBS_DIR)
 
     @property
-    def location(self) -> str:  # type: ignore[override]
+    def location(self) -> str:
         """The folder as an absolute path."""
         return str(self.base_location.resolve())
 
@@ -75,14 +75,19 @@ def incoming() -> Path:
     """The folder beside the blobs in which files are made; clears away what crashes left in it."""
     folder = Path(settings.BLOBS_DIR) / "incoming"
     folder.mkdir(parents=True, exist_ok=True)
+    clear_older(folder, STALE_SECONDS)
+    return folder
+
+
+def clear_older(folder: Path, seconds: float) -> None:
+    """Remove what nobody touched in a folder for so long."""
     for path in folder.iterdir():
         try:
-            abandoned = time.time() - path.stat().st_mtime > STALE_SECONDS
-        except FileNotFoundError:  # another process finished with it
+            abandoned = time.time() - path.stat().st_mtime > seconds
+        except FileNotFoundError:  # another process was faster
             continue
         if abandoned:
             _remove(path)
-    return folder
 
 
 def digest_of(path: Path) -> str:

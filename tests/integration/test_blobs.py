@@ -30,8 +30,8 @@ def store(settings, tmp_path):
 
 
 @pytest.fixture
-def bundle(tmp_path):
-    return store_bundle(tmp_path, offset=2.0, card=CARD)
+def bundle(db):
+    return store_bundle(offset=2.0, card=CARD)
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def content(bundle):
 
 
 @pytest.fixture
-def base(tmp_path, bundle, monkeypatch):
+def base(bundle, monkeypatch):
     """An older bundle, with patches from it."""
-    older = store_bundle(tmp_path, offset=1.0)
+    older = store_bundle(offset=1.0)
     roll_out(older)
     before, after = bytes_of(older.sha256), bytes_of(bundle.sha256)
     monkeypatch.setattr(deltas, "_patch", lambda kind, *_: patches.KINDS[kind][0](before, after))

@@ -41,8 +41,8 @@ Every one has a default that runs on a laptop with nothing installed.
 | `DEVICE_CALLS_PER_MINUTE` | 120 | calls of one device |
 | `DEVICE_REGISTRATIONS_PER_HOUR` | 30 | new devices from one network address |
 | `DEVICE_KEPT_DAYS` | 400 | a device silent for longer is erased |
-| `BLOBS_STORAGE` | `blobs/` in `SKYFOLD_VAR` | s3://bucket/prefix?endpoint_url=…&region_name=…&addressing_style=…: docs/blobs.md |
-| `BLOBS_SERVE` | stream | stream; x-accel where nginx reads the folder; redirect to signed addresses of the bucket |
+| `BLOBS_STORAGE` | `blobs/` in `SKYFOLD_VAR` | s3://bucket/prefix?endpoint_url=…: docs/blobs.md |
+| `BLOBS_SERVE` | stream | stream; x-accel to nginx; redirect to the bucket: docs/blobs.md |
 | `BLOBS_ACCEL_PREFIX` | /_blobs/ | nginx's internal location of the folder |
 | `BLOBS_URL_SECONDS` | 300 | how long a signed address is good for, 60 to 604800 |
 | `DELTA_MEMORY_MB` | 1024 | megabytes that making one patch may take |

@@ -38,15 +38,15 @@ def asked(monkeypatch, django_capture_on_commit_callbacks):
 
 
 @pytest.fixture
-def old(tmp_path, db):
-    bundle = store_bundle(tmp_path, offset=1.0)
+def old(db):
+    bundle = store_bundle(offset=1.0)
     roll_out(bundle)
     return bundle
 
 
 @pytest.fixture
-def new(tmp_path, db):
-    return store_bundle(tmp_path, offset=2.0)
+def new(db):
+    return store_bundle(offset=2.0)
 
 
 def test_both_kinds_make_the_new_archive_out_of_the_old_one(old, new):
@@ -164,8 +164,8 @@ def test_too_large_for_the_memory_is_said_in_the_row_and_not_tried_again(old, ne
     assert deltas.sweep_deltas() == 0
 
 
-def test_a_base_whose_bytes_rotted_is_left_for_the_next_sweep(tmp_path, old, new, caplog):
-    other = store_bundle(tmp_path, offset=5.0)
+def test_a_base_whose_bytes_rotted_is_left_for_the_next_sweep(old, new, caplog):
+    other = store_bundle(offset=5.0)
     roll_out(other)
     roll_out(new, state=Rollout.State.ACTIVE)
     storage.blob_path(old.sha256).write_bytes(b"rotten")
@@ -174,8 +174,8 @@ def test_a_base_whose_bytes_rotted_is_left_for_the_next_sweep(tmp_path, old, new
     assert "gone or changed" in caplog.text
 
 
-def test_a_rollout_asks_for_the_patches_of_every_bundle_that_phones_get(tmp_path, new, asked):
-    server = store_bundle(tmp_path, variant="server_fp32")
+def test_a_rollout_asks_for_the_patches_of_every_bundle_that_phones_get(new, asked):
+    server = store_bundle(variant="server_fp32")
     release = roll_out(new, server, state=Rollout.State.ACTIVE)
     assert asked(lambda: deltas.request_deltas(release)) == [new.pk]
 
@@ -215,5 +215,5 @@ class TestTheProcess:
             deltas._run(["bsdiff4", "x", "y", "z", "1", "1"])
 
     def test_why_it_failed_is_said(self, settings):
-        with pytest.raises(PatchRefused, match="ended with 1: .*No such file"):
+        with pytest.raises(PatchRefused, match=r"ended with 1: .*No such file"):
             deltas._run(["bsdiff4", "missing", "missing", "patch", str(2**30), "60"])

@@ -66,7 +66,7 @@ MIB = 2**20
         (0, 1, 2**10),
         (50_000, 50_000, 2**16),
         (8 * MIB, 8 * MIB, 8 * MIB),
-        # A window must reach behind all of the new archive, as far as the standard allows: a quarter more than the old.
+        # All of the new archive, as far as the standard allows: a quarter more than the old one.
         (1 * MIB, 20 * MIB, 8 * MIB),
         (20 * MIB, 20 * MIB, 16 * MIB),
         (27 * MIB, 20 * MIB, 32 * MIB),
