@@ -29,5 +29,7 @@ class MobileModelsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the channels and groups after every migration."""
+        from mobile_models.signing import checks, watch  # noqa: F401  (they register themselves)
+
         post_migrate.connect(make_channels, sender=self)
         post_migrate.connect(restore_groups, sender=self)

@@ -1,17 +1,20 @@
 """Change the keys: rotate, revoke, renew. What changes together is signed together and published together."""
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 from securesystemslib.signer import Key, Signer
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Root, Targets
 
 from mobile_models import audit
-from mobile_models.errors import KeyRefused, ParameterInvalid, StateConflict
+from mobile_models.errors import ParameterInvalid, StateConflict
 from mobile_models.models import PendingMetadata
-from mobile_models.signing import pending, store
+from mobile_models.signing import exchange, pending, store
 from mobile_models.signing.documents import (
     Charter,
     Holder,
@@ -22,9 +25,10 @@ from mobile_models.signing.documents import (
     targets_document,
 )
 from mobile_models.signing.files import platform_files
+from mobile_models.signing.online import THIS_SERVER, make_online_key
 from mobile_models.signing.pending import Standing
 from mobile_models.signing.publishing import bring_up_to_date, is_half_gone
-from mobile_models.signing.roles import OFFLINE, ONLINE, PLATFORM_ROLES, ROOT, TARGETS, expiry
+from mobile_models.signing.roles import OFFLINE, ONLINE, PLATFORM_ROLES, ROOT, TARGETS, TIMESTAMP, expiry
 
 # What a person may name: one role, or all that one kind of key signs.
 GROUPS = {"offline": OFFLINE, "online": ONLINE, **{role: (role,) for role in OFFLINE}}
@@ -43,10 +47,10 @@ def rotate(
 ) -> Step:
     """Change who signs a role, or all offline or online roles.
 
-    A new root is signed by the threshold of before and by its own: phones follow it from the root that they have.
+    A new root is signed by the threshold of before and by its own: phones follow it from the one they have.
 
     Args:
-        group: a role, `offline` or `online`.
+        group: a role, `offline` or `online`; `online` with no key gets a new one in the place of the old.
         add: new keys, each with its holder.
         remove: ids of keys that go; their first digits do.
         threshold: how many must sign from now on; as many as before where none is given.
@@ -66,6 +70,8 @@ def rotate(
     with transaction.atomic():
         charter = _locked_charter()
         gone = {_full_id(charter, start, GROUPS[group]) for start in remove}
+        if group == "online" and not add and not gone:
+            add, gone = _new_online(), {key.keyid for key in charter.roles[TIMESTAMP].keys}
         roles = {
             role: _changed(role, charter.roles[role], [key for key, _ in add], gone, threshold)
             for role in GROUPS[group]
@@ -83,11 +89,14 @@ def revoke(
 ) -> Step:
     """Take a key out of every role that it signs, and sign again whatever it signed.
 
-    Args, returns and raises as `rotate`; what is added takes the key's place in each of its roles.
+    Args, returns and raises as `rotate`. What is added takes the key's place in each of its roles; an online
+    key in a file gets a successor of itself.
     """
     with transaction.atomic():
         charter = _locked_charter()
         gone = {_full_id(charter, keyid, charter.roles)}
+        if not add and gone & {key.keyid for key in charter.roles[TIMESTAMP].keys}:
+            add = _new_online()
         roles = {
             role: _changed(role, trust, [key for key, _ in add], gone, threshold)
             for role, trust in charter.roles.items()
@@ -130,6 +139,21 @@ def sign_waiting(signers: Sequence[Signer], *, action: str = "sign_keys", reason
         return publish_if_complete(rows, action=action, reason=reason)
 
 
+def import_signatures(path: Path) -> Step:
+    """Take signatures that were made elsewhere; published at the threshold.
+
+    Raises:
+        ParameterInvalid: the file is no signing request.
+        SignatureRefused: a signature is not of what waits now.
+        StateConflict, KeyRefused: as `sign_waiting`.
+    """
+    with transaction.atomic():
+        store.lock()
+        rows = waiting_rows()
+        exchange.import_signatures(rows, path)
+        return publish_if_complete(rows)
+
+
 def waiting_rows() -> list[PendingMetadata]:
     """What waits for signatures because keys change.
 
@@ -139,7 +163,7 @@ def waiting_rows() -> list[PendingMetadata]:
     rows = list(pending.waiting(None))
     if not rows:
         raise StateConflict(
-            "No change of keys waits for signatures. `manage.py keys status` shows what waits."
+            "No change of keys waits for signatures. `manage.py keys status` shows what does."
         )
     return rows
 
@@ -147,7 +171,7 @@ def waiting_rows() -> list[PendingMetadata]:
 def publish_if_complete(
     rows: Sequence[PendingMetadata], *, action: str = "sign_keys", reason: str = ""
 ) -> Step:
-    """Publish a change of keys once it has its thresholds, and keep it in the audit log; else say how far it is."""
+    """Publish a change of keys once it has its thresholds, and log it; else say how far it is."""
     if not pending.is_complete(rows):
         return pending.standings(rows)
     before = store.charter().to_dict() if store.is_initialised() else {}
@@ -180,6 +204,16 @@ def _locked_charter() -> Charter:
     return charter
 
 
+def _new_online() -> list[tuple[Key, Holder]]:
+    if settings.TUF_ONLINE_KEY:
+        raise ParameterInvalid(
+            "The online key lives where TUF_ONLINE_KEY says. Make a new one there, put its URI first in "
+            "TUF_ONLINE_KEY, and give its public half with --add."
+        )
+    made = make_online_key()
+    return [(made.key, Holder(THIS_SERVER))]
+
+
 def _changed(
     role: str, trust: Trust, add: Sequence[Key], gone: Collection[str], threshold: int | None
 ) -> Trust:
@@ -206,7 +240,7 @@ def _change(
     charter: Charter,
     roles: Mapping[str, Trust],
     add: Sequence[tuple[Key, Holder]],
-    gone: Collection[str],
+    gone: AbstractSet[str],
     signers: Sequence[Signer],
     action: str,
     reason: str,
@@ -219,7 +253,7 @@ def _change(
     return sign_waiting(signers, action=action, reason=reason)
 
 
-def _must_be_signed_again(role: str, wanted: Charter, gone: Collection[str]) -> bool:
+def _must_be_signed_again(role: str, wanted: Charter, gone: AbstractSet[str]) -> bool:
     """Whether a role says something else now, bears a removed key's signature, or lacks a threshold."""
     metadata = store.root() if role == ROOT else store.targets(role)
     version, expires = metadata.signed.version, metadata.signed.expires

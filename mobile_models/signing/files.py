@@ -12,7 +12,7 @@ from mobile_models.targeting import precision_of
 
 
 def signed_releases(adding: Release | None = None) -> QuerySet[Release]:
-    """The releases whose bundles phones may take, oldest first: those signed, and the one to be signed now."""
+    """The releases whose bundles phones may take, oldest first: those signed, and the one to sign now."""
     wanted = Q(signed_at__isnull=False)
     if adding is not None:
         wanted |= Q(pk=adding.pk)
@@ -20,7 +20,7 @@ def signed_releases(adding: Release | None = None) -> QuerySet[Release]:
 
 
 def platform_files(platform: str, adding: Release | None = None) -> list[TargetFile]:
-    """Every bundle that a platform's role should sign; withdrawn, refused and revoked ones are not among them."""
+    """Every bundle that a platform's role should sign: none that was withdrawn, refused or revoked."""
     links = Release.bundles.through.objects.filter(
         release__in=signed_releases(adding),
         bundle__state=Bundle.State.VERIFIED,

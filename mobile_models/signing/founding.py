@@ -22,7 +22,7 @@ from mobile_models.signing.documents import (
 )
 from mobile_models.signing.files import platform_files
 from mobile_models.signing.keys import KeyFile, load_signer, make_key, read_secret, write_secret
-from mobile_models.signing.online import make_online_key
+from mobile_models.signing.online import THIS_SERVER, make_online_key
 from mobile_models.signing.pending import Standing
 from mobile_models.signing.roles import (
     DEVELOPMENT_NAME,
@@ -135,7 +135,7 @@ def found_repository(*, offline: Ring, threshold: int, online: Ring | None = Non
     """
     changes.check_threshold(threshold, len(offline.keys))
     _check_new()
-    online = online or Ring.of_files([make_online_key()])
+    online = online or _online_file()
     charter = Charter(
         roles=dict.fromkeys(OFFLINE, Trust(offline.keys, threshold))
         | dict.fromkeys(ONLINE, Trust(online.keys)),
@@ -150,6 +150,11 @@ def found_repository(*, offline: Ring, threshold: int, online: Ring | None = Non
             files = platform_files(role)
             pending.propose(role, files_document(files, version=1, expires=expiry(role)))
         return changes.sign_waiting(offline.signers, action="init_repository")
+
+
+def _online_file() -> Ring:
+    key = make_online_key().key
+    return Ring((key,), {key.keyid: Holder(THIS_SERVER)})
 
 
 def _development_passphrase() -> Path:

@@ -23,6 +23,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # What tells keys of one name apart in a file's name.
 ID_LETTERS = 8
 PUBLIC_SUFFIX = ".pub"
+MIN_PASSPHRASE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,15 @@ class KeyFile:
 
 
 def make_key(folder: Path, name: str, passphrase: str) -> KeyFile:
-    """Make an Ed25519 key and write it, encrypted, as `name-<first digits of its id>.pem`; the public half too.
+    """Make an Ed25519 key and write it, encrypted, as `name-<first digits of its id>.pem`, and its public half.
 
     Raises:
-        KeyRefused: the passphrase is empty, or the folder cannot be written.
+        KeyRefused: the passphrase is short, or the folder cannot be written.
     """
-    if not passphrase:
+    if len(passphrase) < MIN_PASSPHRASE:
         raise KeyRefused(
-            "The passphrase is empty. Choose one of several words; it is all that guards the file."
+            f"The passphrase has {len(passphrase)} characters; allowed are {MIN_PASSPHRASE} and more. It is "
+            "all that guards the file: take several words."
         )
     private = Ed25519PrivateKey.generate()
     signer = CryptoSigner(private)
@@ -96,7 +98,7 @@ def read_secret(path: Path) -> bytes:
     if mode & OTHERS:
         raise KeyRefused(
             f"{path} has mode {stat.S_IMODE(mode):04o}, so others can read it; allowed is 0600. Run "
-            f"`chmod 600 {path}`, and if others could have read it, replace the key with `manage.py keys revoke`."
+            f"`chmod 600 {path}`; if others could have read it, replace the key with `manage.py keys revoke`."
         )
     return content
 
@@ -109,16 +111,16 @@ def load_signer(path: Path, passphrase: str) -> CryptoSigner:
     """
     content = read_secret(path)
     try:
-        return CryptoSigner(load_pem_private_key(content, passphrase.encode() or None))  # type: ignore[arg-type]
+        return CryptoSigner(load_pem_private_key(content, passphrase.encode() or None))
     except TypeError as error:
         given = "it is not encrypted" if passphrase else "no passphrase was given"
         raise KeyRefused(
-            f"{path} cannot be unlocked: {given}. Encrypt it (`openssl pkcs8 -topk8`) and give its passphrase."
+            f"{path} cannot be unlocked: {given}. Encrypt it (`openssl pkcs8 -topk8`), give its passphrase."
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyRefused(
-            f"{path} cannot be unlocked: the passphrase is wrong, or it holds no PKCS#8 private key. Give its own "
-            "passphrase and a file that `manage.py keys` made."
+            f"{path} cannot be unlocked: the passphrase is wrong, or it holds no PKCS#8 private key. Give its "
+            "own passphrase and a file that `manage.py keys` made."
         ) from error
 
 
@@ -129,7 +131,7 @@ def load_public(path: Path) -> SSlibKey:
         KeyRefused: the file is missing or holds no public key of a kind that can sign.
     """
     try:
-        return SSlibKey.from_crypto(load_pem_public_key(path.read_bytes()))  # type: ignore[arg-type]
+        return SSlibKey.from_crypto(load_pem_public_key(path.read_bytes()))
     except OSError as error:
         raise KeyRefused(
             f"{path} cannot be read: {error.strerror}. Give the path of a public key."

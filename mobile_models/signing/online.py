@@ -12,6 +12,8 @@ from mobile_models.errors import KeyRefused
 from mobile_models.signing.keys import ID_LETTERS, KeyFile, load_signer, make_key, read_secret, write_secret
 
 NAME = "online"
+# Who holds the online key.
+THIS_SERVER = "this server"
 FILE = "file"
 PROBE = b"Does this key sign for the role?"
 
@@ -84,7 +86,7 @@ def _remote(uri: str, key: Key) -> Signer:
     # A key service fails in its own library's ways; whatever it is, this key cannot sign now.
     except Exception as error:
         raise KeyRefused(
-            f"{uri} does not sign for key {key.keyid[:ID_LETTERS]}: {error}. Check the URI, that its library is "
-            "installed, and that this process may use the key."
+            f"{uri} does not sign for key {key.keyid[:ID_LETTERS]}: {error}. Check the URI, that its library "
+            "is installed, and that this process may use the key."
         ) from error
     return signer

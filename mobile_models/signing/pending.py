@@ -1,7 +1,7 @@
 """The next versions of offline roles while their signatures come together.
 
-Rows wait in sets: the roles that a release needs, or those that a change of keys needs. A set is published as a
-whole, once every role in it has its threshold.
+Rows wait in sets: the roles that a release needs, or those that a change of keys needs. A set is published as
+a whole, once every role in it has its threshold.
 """
 
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ def propose(role: str, document: Root | Targets, release: Release | None = None)
         role=role,
         defaults={
             "version": document.version,
-            "content": Signed(document).to_bytes(),
+            "content": Signed[Any](document).to_bytes(),
             "release": release,
             "created": now(),
         },
@@ -76,6 +76,12 @@ def standings(rows: Sequence[PendingMetadata]) -> list[Standing]:
     return [trust.standing(row) for row in rows]
 
 
+def keys_of(rows: Sequence[PendingMetadata]) -> dict[str, Key]:
+    """Every key that may sign something of a set."""
+    trust = _Delegators(rows)
+    return {keyid: key for row in rows for keyid, key in trust.keys(row.role).items()}
+
+
 def add_signers(rows: Sequence[PendingMetadata], signers: Iterable[Signer]) -> int:
     """Sign every row with each key that has a part in it; says how many signatures came."""
     trust = _Delegators(rows)
@@ -95,7 +101,7 @@ def add_signature(rows: Sequence[PendingMetadata], role: str, signature: Signatu
     """Add a signature that was made elsewhere, if it is one.
 
     Raises:
-        SignatureRefused: the role does not wait, the key has no part in it, or the signature is of other bytes.
+        SignatureRefused: the role does not wait, the key has no part in it, or the bytes are others.
     """
     row = next((row for row in rows if row.role == role), None)
     if row is None:
@@ -111,8 +117,8 @@ def add_signature(rows: Sequence[PendingMetadata], role: str, signature: Signatu
         key.verify_signature(signature, metadata.signed_bytes)
     except Exception as error:
         raise SignatureRefused(
-            f"The signature of {role} by key {signature.keyid[:8]} is not of the bytes that wait. They may have "
-            "changed since the export: export again."
+            f"The signature of {role} by key {signature.keyid[:8]} is not of the bytes that wait. They may "
+            "have changed since the export: export again."
         ) from error
     metadata.signatures[signature.keyid] = signature
     _save(row, metadata)
@@ -139,7 +145,7 @@ def _save(row: PendingMetadata, metadata: Signed[Any]) -> None:
 
 
 class _Delegators:
-    """Who must sign what: the root and targets of the set itself where they are in it, else those in force."""
+    """Who must sign what: by the root and targets of the set where they are in it, else by those in force."""
 
     def __init__(self, rows: Sequence[PendingMetadata]) -> None:
         proposed = {row.role: read(row).signed for row in rows}

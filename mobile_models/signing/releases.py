@@ -1,6 +1,7 @@
 """Sign a release: its bundles' digests, by the offline keys of each platform."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from django.db import transaction
 from django.utils.timezone import now
@@ -9,7 +10,7 @@ from securesystemslib.signer import Signer
 from mobile_models import audit
 from mobile_models.errors import KeyRefused, ReleaseNotSigned, StateConflict
 from mobile_models.models import PendingMetadata, Release
-from mobile_models.signing import pending, store
+from mobile_models.signing import exchange, pending, store
 from mobile_models.signing.documents import files_document
 from mobile_models.signing.files import platform_files
 from mobile_models.signing.founding import development_signers
@@ -61,6 +62,25 @@ def sign_release(*, release: Release, signers: Sequence[Signer] = ()) -> list[St
                 "platforms' roles. `manage.py keys status` lists who may sign."
             )
         return publish_if_complete(release, rows)
+
+
+def import_signatures(*, release: Release, path: Path) -> list[Standing]:
+    """Take signatures that were made elsewhere; published at the threshold.
+
+    Raises:
+        ParameterInvalid: the file is no signing request.
+        SignatureRefused: a signature is not of what waits now.
+        NotInitialised, StateConflict: as `sign_release`.
+    """
+    with transaction.atomic():
+        rows = propose_release(release)
+        exchange.import_signatures(rows, path)
+        return publish_if_complete(release, rows)
+
+
+def waiting_rows(release: Release) -> list[PendingMetadata]:
+    """What waits for signatures of a release."""
+    return list(pending.waiting(release))
 
 
 def propose_release(release: Release) -> list[PendingMetadata]:

@@ -1,7 +1,7 @@
 """The roles of the repository: who signs what, under which paths, and for how long.
 
-The online key signs what changes by the hour. What a bundle is, only offline keys say: `rollout` is trusted for
-`catalog/*/*` alone, so whoever steals the online key cannot bring in a digest.
+The online key signs what changes by the hour. What a bundle is, only offline keys say: `rollout` is trusted
+for `catalog/*/*` alone, so whoever steals the online key cannot bring in a digest.
 """
 
 from datetime import datetime, timedelta

@@ -10,14 +10,16 @@ from mobile_models.signing.founding import (
     trusted_root,
 )
 from mobile_models.signing.pending import drop_all as cancel
-from mobile_models.signing.publishing import publish, publish_soon, refresh
+from mobile_models.signing.publishing import publish, publish_soon
 from mobile_models.signing.releases import require_signed, sign_release
 from mobile_models.signing.store import is_initialised
+from mobile_models.signing.upkeep import forget, refresh
 
 __all__ = [
     "Ring",
     "cancel",
     "development_signers",
+    "forget",
     "found_repository",
     "init_development",
     "init_repository",
