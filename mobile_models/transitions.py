@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib.auth.models import User
 
+from mobile_models import selectors
 from mobile_models.errors import NotPermitted, ParameterInvalid, TransitionNotAllowed
 from mobile_models.models import Bundle, Release, Rollout
-from mobile_models.selectors import OFFERED
 
 Row = Bundle | Release | Rollout
 _R, _O, _B = Release.State, Rollout.State, Bundle.State
+OFFERED = selectors.OFFERED
 OPEN = (_O.SCHEDULED, *OFFERED)
 CAN_BE_ROLLED_OUT = (_R.APPROVED, _R.LIVE, _R.SUPERSEDED)
 

@@ -75,6 +75,15 @@ def evaluation(worse: float = 1.0, **of_output: float) -> dict[str, Any]:
     }
 
 
+def make_user(name: str, *groups: str, **fields: Any):
+    """Somebody of these groups, who may enter the admin."""
+    from django.contrib.auth.models import Group, User
+
+    user = User.objects.create(username=name, is_staff=True, **fields)
+    user.groups.set(Group.objects.filter(name__in=groups))
+    return user
+
+
 def approve(release):
     """Take a draft through review, as the system."""
     from mobile_models import services

@@ -16,11 +16,13 @@ from mobile_models.models import Bundle, Revocation
 from mobile_models.selectors import served_contracts
 from mobile_models.services.steps import change, recorded, step
 from mobile_models.signing.publishing import publish_soon
+from mobile_models.stores.folder import digest_of
 from mobile_models.targeting import platforms_of
 from packager.archive import MAX_BYTES
 from packager.bundle import Bundle as Archive
 from packager.bundle import open_bundle
 from packager.errors import PackagerError
+from packager.report import model_card
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +116,7 @@ def _refusal(bundle: Bundle) -> str:
 
 def _intact(bundle: Bundle) -> Path:
     path = storage.blob_path(bundle.sha256)
-    if not path.is_file() or storage.digest_of(path) != bundle.sha256:
+    if not path.is_file() or digest_of(path) != bundle.sha256:
         raise BundleRefused("The stored bytes are gone or changed. Register the bundle again.")
     return path
 
@@ -134,6 +136,7 @@ def _check_size(path: Path) -> None:
 
 def _write_row(blob: storage.StagedBlob, archive: Archive, by: User | None) -> Bundle:
     manifest = dict(archive.manifest)
+    card = storage.put_bytes(model_card(manifest))
     described = {
         "size": blob.size,
         "wire_sha256": blob.wire_sha256,
@@ -145,6 +148,7 @@ def _write_row(blob: storage.StagedBlob, archive: Archive, by: User | None) -> B
         "platforms": platforms_of(manifest["variant"], archive.format),
         "contract_sha256": archive.contract.digest,
         "golden_sha256": hashlib.sha256(archive.members[GOLDEN]).hexdigest(),
+        "card_sha256": card,
         "manifest": manifest,
         "refused_because": "",
     }

@@ -10,6 +10,7 @@ from django.utils.timezone import is_aware, now
 
 from mobile_models import audit, staging, transitions
 from mobile_models.conditions import parse_conditions
+from mobile_models.deltas import request_deltas
 from mobile_models.errors import NothingToRollBackTo, ParameterInvalid, ReleaseIncomplete
 from mobile_models.models import Channel, Release, Rollout
 from mobile_models.rollout import EVERYONE
@@ -132,6 +133,8 @@ def halt_rollout(
     Raises:
         NotPermitted, TransitionNotAllowed, ParameterInvalid: as `transitions.check`.
     """
+    if roll_back:
+        transitions.check_permission(transitions.ROLL_BACK, by)
     with transaction.atomic():
         with step(transitions.HALT, rollout, by=by, reason=reason):
             change(rollout, state=Rollout.State.HALTED, halt_reason=reason, next_stage_at=None)
@@ -178,6 +181,7 @@ def begin(rollout: Rollout, *, by: User | None) -> None:
     if rollout.release.state != Release.State.LIVE:
         with recorded("go_live", rollout.release, by=by):
             change(rollout.release, state=Release.State.LIVE)
+    request_deltas(rollout.release)
     publish_soon()
 
 
@@ -208,7 +212,7 @@ def check_offerable(release: Release) -> None:
 
 
 def _roll_back_if_possible(rollout: Rollout, reason: str, by: User | None) -> None:
-    """The same step as `roll_back`, by whoever or whatever halted: who may halt may not need to ask again."""
+    """Roll a rollout back that was halted in this transaction, or say why it was only halted."""
     try:
         target = _release_behind(rollout)
     except NothingToRollBackTo as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
 from mobile_models import audit, transitions
@@ -84,4 +84,5 @@ def locked(row: Row) -> None:
 
 def fresh(row: Row) -> None:
     """Lock and refresh a row whose channel is locked or does not matter."""
-    row.refresh_from_db(from_queryset=type(row).objects.select_for_update())
+    rows: QuerySet[Any] = type(row).objects.select_for_update()
+    row.refresh_from_db(from_queryset=rows)

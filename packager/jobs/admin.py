@@ -4,7 +4,7 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -13,6 +13,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from mobile_models.admin_base import OperatedAdmin, bar, block, link
+from mobile_models.errors import DeliveryError
 from packager import recipes
 from packager.jobs import services
 from packager.jobs.errors import JobError
@@ -44,7 +45,7 @@ class JobForm(forms.ModelForm):
 
 @admin.register(PackagingJob)
 class PackagingJobAdmin(OperatedAdmin):
-    expected_errors = (JobError,)
+    expected_errors = (JobError, DeliveryError)
     form = JobForm
     list_display: ClassVar = [
         "title",
@@ -75,7 +76,7 @@ class PackagingJobAdmin(OperatedAdmin):
         form: forms.Form,
         change: bool,
     ) -> None:
-        job = services.request_build(recipe=obj.recipe, user=cast("AbstractBaseUser", request.user))
+        job = services.request_build(recipe=obj.recipe, user=cast("User", request.user))
         obj.pk = job.pk
         obj.refresh_from_db()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils.module_loading import import_string
@@ -15,6 +15,7 @@ from django.utils.timezone import now
 
 from mobile_models.errors import DeliveryError
 from mobile_models.services import register_bundle
+from mobile_models.transitions import REGISTER, check_permission
 from packager import recipes
 from packager.errors import PackagerError
 from packager.jobs.errors import LeaseLost, RecipeUnknown
@@ -36,16 +37,18 @@ class Builder(Protocol):
         """Build in the work folder; report the stage, the share of all that is done (0 to 1) and a line."""
 
 
-def request_build(*, recipe: str, user: AbstractBaseUser | None = None) -> PackagingJob:
+def request_build(*, recipe: str, user: User | None = None) -> PackagingJob:
     """Ask for a bundle; a worker makes it.
 
     Raises:
         RecipeUnknown: no recipe has this name; lists those that exist.
+        NotPermitted: the person may not register what would be built.
     """
+    check_permission(REGISTER, user)
     names = recipes.recipe_names()
     if recipe not in names:
         raise RecipeUnknown(f"recipe: {recipe[:60]!r} was given; allowed are {', '.join(names)}.")
-    job = PackagingJob.objects.create(recipe=recipe, requested_by_id=None if user is None else user.pk)
+    job = PackagingJob.objects.create(recipe=recipe, requested_by=user)
     _enqueue(job)
     return job
 
@@ -106,7 +109,7 @@ def _build(job: PackagingJob, lease: Lease) -> None:
     lease.note(f"Attempt {job.attempts}")
     path = build(job.recipe, work=work, progress=lease.report)
     lease.report("register", 1.0, "Running the artifact and storing the bundle")
-    bundle = register_bundle(path=path)
+    bundle = register_bundle(path=path, by=job.requested_by)
     lease.note(f"Registered {bundle}")
     lease.write(
         state=PackagingJob.State.SUCCEEDED,

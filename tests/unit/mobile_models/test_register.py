@@ -1,17 +1,19 @@
 import errno
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
 from mobile_models import services, storage
-from mobile_models.errors import BundleRefused, StorageFailed
-from mobile_models.models import Bundle
+from mobile_models.errors import BundleRefused, NotPermitted, StorageFailed, TransitionNotAllowed
+from mobile_models.models import AuditEntry, Bundle
 from mobile_models.selectors import served_contracts
 from mobile_models.services import bundles
-from packager.bundle import wire_size
+from packager.bundle import open_bundle, wire_size
 from packager.contract import contract_with_guidance
-from tests.factories import build_bundle, short_contract, swap_artifact
+from packager.report import model_card
+from tests.factories import build_bundle, make_user, short_contract, swap_artifact
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +30,36 @@ def test_a_registered_bundle_is_stored_and_described(archive):
     assert (bundle.size, bundle.wire_size) == (archive.stat().st_size, wire_size(archive))
     assert bundle.platforms == ["ios", "android", "linux"]
     assert bundle.contract["name"] == "skyfold-point"
+    golden = open_bundle(archive).members["golden.json"]
+    assert bundle.golden_sha256 == hashlib.sha256(golden).hexdigest()
+    assert storage.blob_path(bundle.card_sha256).read_bytes() == model_card(bundle.manifest)
+
+
+def test_registering_again_after_a_refusal_is_told_by_the_audit_log(archive):
+    bundle = services.register_bundle(path=archive, by=make_user("ann", "releaser"))
+    services.register_bundle(path=archive)
+    Bundle.objects.update(state=Bundle.State.REFUSED)
+    services.register_bundle(path=archive)
+    told = AuditEntry.objects.order_by("sequence").values_list("actor_name", "before__state", "after__state")
+    assert list(told) == [("ann", "registered", "verified"), ("system", "refused", "verified")]
+    assert bundle.sha256 in str(AuditEntry.objects.first().after)
+
+
+def test_who_may_not_register_stores_nothing(archive, store):
+    with pytest.raises(NotPermitted, match=r"takes the permission mobile_models\.register_bundle"):
+        services.register_bundle(path=archive, by=make_user("ann", "approver"))
+    assert nothing_stored(store)
+
+
+def test_a_revoked_bundle_does_not_come_back(archive):
+    bundle = services.register_bundle(path=archive)
+    services.revoke_bundle(bundle=bundle, reason="wrong units")
+    with pytest.raises(BundleRefused, match=r"was revoked: wrong units Package the model anew"):
+        services.register_bundle(path=archive)
+    with pytest.raises(TransitionNotAllowed, match=r"is revoked; .* Allowed now: nothing"):
+        services.reverify_bundle(bundle=bundle)
+    bundle.refresh_from_db()
+    assert (bundle.state, bundle.refused_because) == ("refused", "Revoked. wrong units")
 
 
 def test_the_servers_model_is_offered_to_no_phone(register):
@@ -59,7 +91,6 @@ def test_a_truncated_bundle_is_refused_and_nothing_stored(archive, store):
 
 
 def test_a_consistent_bundle_whose_model_computes_something_else_is_refused(archive, tmp_path, store):
-    from packager.bundle import open_bundle
     from packager.contract import reference_contract
     from tests.tiny_tflite import build_tflite
 
@@ -124,8 +155,8 @@ def test_a_crash_before_the_row_leaves_a_whole_blob_and_registering_again_heals(
         with pytest.raises(KeyboardInterrupt):
             services.register_bundle(path=archive)
     assert not Bundle.objects.exists()
-    left = list(store.rglob("identity"))
-    assert [path.read_bytes() for path in left] == [archive.read_bytes()]
+    left = [path for path in store.rglob("*") if path.is_file() and path.read_bytes() == archive.read_bytes()]
+    assert len(left) == 1
     bundle = services.register_bundle(path=archive)
     assert storage.blob_path(bundle.sha256) in left
 

@@ -1,16 +1,16 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.utils.timezone import now
 
+from mobile_models.errors import NotPermitted
 from mobile_models.models import Bundle
 from packager.errors import GateFailed
 from packager.jobs import lease, services, tasks
 from packager.jobs.errors import LeaseLost, RecipeUnknown
 from packager.jobs.lease import Lease, claim_job
 from packager.jobs.models import PackagingJob
-from tests.factories import build_bundle
+from tests.factories import build_bundle, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -37,12 +37,18 @@ def aged(job, seconds):
 
 
 def test_a_request_makes_a_row_and_tells_the_queue_after_the_commit(sent, django_capture_on_commit_callbacks):
-    user = get_user_model().objects.create(username="engineer")
+    user = make_user("engineer", "releaser")
     with django_capture_on_commit_callbacks(execute=True):
         job = services.request_build(recipe="tflite_w8a8", user=user)
         assert sent == []
     assert (job.state, job.requested_by) == (State.WAITING, user)
     assert sent == [(f"packaging-job-{job.pk}-1", job.pk)]
+
+
+def test_who_may_not_register_bundles_may_not_ask_for_one(sent):
+    with pytest.raises(NotPermitted, match=r"may not register_bundle"):
+        services.request_build(recipe="tflite_w8a8", user=make_user("reader", "viewer"))
+    assert not PackagingJob.objects.exists()
 
 
 def test_an_unknown_recipe_lists_the_known(sent):
