@@ -131,7 +131,6 @@ def _answer(request: Request, resource: Resource) -> HttpResponseBase:
     response["Content-Type"] = resource.media_type
     if coding != IDENTITY:
         response["Content-Encoding"] = coding
-    response["Accept-Ranges"] = "bytes"
     response["Repr-Digest"] = digest_field(form.digest)
     return _with_validators(response, resource, form)
 
@@ -154,6 +153,7 @@ def _content(request: Request, form: Form, span: Span | None) -> HttpResponseBas
     else:
         digest = form.digest if span is None else _digest_of(form, span)
         response = StreamingHttpResponse(_window(form, sent))
+    response["Accept-Ranges"] = "bytes"
     response["Content-Length"] = str(sent.length)
     response["Content-Digest"] = digest_field(digest)
     if span is not None:
