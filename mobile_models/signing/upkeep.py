@@ -24,9 +24,10 @@ def refresh() -> bool:
     """
     if not store.is_initialised():
         return False
-    if store.charter().development and any(is_half_gone(role) for role in OFFLINE):
+    ageing = store.charter().development and any(is_half_gone(role) for role in OFFLINE)
+    if ageing:
         changes.renew(signers=development_signers())
-    return publish()
+    return publish() or ageing
 
 
 def forget() -> int:
