@@ -1,7 +1,10 @@
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
+from django.conf import settings
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from mobile_models.errors import ParameterInvalid, UnknownChannel
 from mobile_models.models import Bundle, Channel, Delta, Release, Rollout
 from mobile_models.selectors import Offer
 from packager.contract import canonical_json
+from phone.catalog_shape import check_shape
 from tests.catalogs import conditions, maybe_version, some
 from tests.delivery_rows import bundle_fields, make_bundle, make_delta, make_rollout, manifest, revoke
 from tests.targeting_tables import digest
@@ -311,3 +315,10 @@ def test_a_catalog_of_any_rows_meets_the_schema_and_has_the_same_bytes_again(off
 @pytest.mark.django_db
 def test_the_schema_refuses_what_is_no_catalog(change):
     assert not VALID.is_valid({**built(), **change})
+
+
+def test_the_example_in_the_guide_is_a_catalog():
+    guide = (Path(settings.BASE_DIR) / "docs" / "catalog.md").read_text()
+    example = json.loads(guide.split("```json\n")[1].split("```")[0])
+    VALID.validate(example)
+    check_shape(example)
