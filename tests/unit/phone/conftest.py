@@ -71,3 +71,16 @@ def installed(server, phone, bundles):
     server.offer(bundles[0])
     assert phone.update().outcome == "installed"
     return phone.trusted()
+
+
+@pytest.fixture
+def refused(phone, installed):
+    """Check that an attack was refused: what the phone trusts is the same to the byte, and its model runs."""
+
+    def check(report, reason, before=None):
+        assert report.outcome == "kept"
+        assert reason in report.reason
+        assert phone.trusted() == (before or installed)
+        assert phone.reopened().state.usable().bundle.model
+
+    return check

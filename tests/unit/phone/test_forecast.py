@@ -107,6 +107,8 @@ def test_forecast_is_what_the_server_would_compute(bundle, bundles, inputs, tmp_
     assert len(made.times) == 48
     assert set(made.values) == set(SHOWN)
     assert made.replay
+    assert made.station_temperatures.shape == (len(made.stations), 48)
+    assert len(made.milliseconds) == len(made.stations)
 
 
 def test_a_place_with_no_station_near_says_so(bundle, inputs):

@@ -123,3 +123,40 @@ def test_what_is_not_http_is_a_lost_connection():
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(PhoneError, match="is not the address of a server"):
         Server(url)
+
+
+def test_a_redirect_is_followed_a_few_times(server, address):
+    server.documents["/v1/some"] = {"a": 1}
+    server.moved = {f"/v1/{number}": f"/v1/{number + 1}" for number in range(5)}
+    server.moved["/v1/2"] = f"{address}/v1/some"
+    assert Server(address).document("v1/0", Deadline(5)).document == {"a": 1}
+    server.moved["/v1/2"] = "/v1/0"
+    with pytest.raises(ServerRefused, match="redirects more than 3 times"):
+        Server(address).document("v1/0", Deadline(5))
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://weather.example/a", "http:///", "gopher:a"])
+def test_a_redirect_elsewhere_than_to_a_server_is_refused(server, address, target):
+    server.moved = {"/v1/some": target}
+    with pytest.raises(ServerRefused, match=r"The server points at|404"):
+        Server(address).document("v1/some", Deadline(5))
+
+
+def test_nothing_reached_by_tls_may_point_at_an_address_without():
+    with (
+        pytest.raises(ServerRefused, match="allowed are https addresses"),
+        Server("https://weather.example").stream("http://weather.example/a", {}, Deadline(1)),
+    ):
+        pytest.fail("it was asked")
+
+
+def test_what_is_sent_goes_nowhere_but_to_the_server(server, address):
+    assert Server(address).send("v1/reports", {"a": 1}, {"Authorization": "Report t"}, Deadline(5)) == 202
+    headers, document = server.posted[0]
+    assert document == {"a": 1}
+    assert headers["Authorization"] == "Report t"
+    assert headers["Content-Type"] == "application/json"
+    server.post_status = 307
+    with pytest.raises(ServerRefused) as refusal:
+        Server(address).send("v1/reports", {}, {}, Deadline(5))
+    assert refusal.value.status == 307
