@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mobile_models.targeting import SERVER, precision_of
+
 SPLIT = "unseen_station"
 OVERALL = "1-48"
 # Beside the scores of the contract's outputs stand errors of their medians: the same figures once more.
 REPEATED = "_mae"
-SERVER = "server"
 # Percent, where the live figure is zero: more than any limit, and a number that JSON knows.
 FROM_NOTHING = 1e6
 
@@ -39,10 +40,9 @@ class Measured:
     wire_size: int
 
     @property
-    def kind(self) -> tuple[str, str]:
-        """Format and precision, which a variant's name begins with: `tflite_w8a8_qat` is w8a8."""
-        words = self.variant.split("_")
-        return self.format, words[1] if len(words) > 1 else ""
+    def kind(self) -> tuple[str, str | None]:
+        """Format and precision."""
+        return self.format, precision_of(self.variant)
 
     @property
     def scores(self) -> dict[str, dict[str, float]]:

@@ -46,7 +46,7 @@ def register_bundle(*, path: Path, by: User | None = None) -> Bundle:
         known = Bundle.objects.filter(sha256=blob.sha256).select_related("revocation").first()
         if known and hasattr(known, "revocation"):
             raise BundleRefused(
-                f"Bundle {known} was revoked: {known.revocation.reason} Package the model anew."
+                f"Bundle {known} was revoked ({known.revocation.reason}). Package the model anew."
             )
         if known and known.state == Bundle.State.VERIFIED and storage.is_stored(blob.sha256):
             return known

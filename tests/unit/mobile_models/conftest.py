@@ -1,10 +1,13 @@
+from itertools import count
+
 import pytest
 
 from mobile_models import services, verification
 from mobile_models.errors import BundleRefused
 from packager.errors import PackagerError
 from packager.verify.artifact import verify_bundle
-from tests.factories import approve, build_bundle
+from tests.delivery_rows import make_bundle, manifest
+from tests.factories import approve, build_bundle, evaluation
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +41,30 @@ def register(tmp_path, db):
         return services.register_bundle(path=path)
 
     return make
+
+
+@pytest.fixture
+def drafted(db):
+    """Drafts of releases whose bundles are rows without archives; `worse` times the usual errors."""
+    numbers = count(0xA000)
+
+    def make(*variants, worse=1.0, by=None, version=None, **more):
+        chosen = variants or ("tflite_fp16", "server_fp32")
+        bundles = [
+            make_bundle(
+                variant, f"{next(numbers):x}", manifest=manifest(variant, scores=evaluation(worse)), **more
+            )
+            for variant in chosen
+        ]
+        return services.create_release(bundles=bundles, by=by, version=version)
+
+    return make
+
+
+@pytest.fixture
+def ready(drafted):
+    """Approved releases, likewise."""
+    return lambda *variants, **more: approve(drafted(*variants, **more))
 
 
 @pytest.fixture

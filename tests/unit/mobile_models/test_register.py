@@ -54,7 +54,7 @@ def test_who_may_not_register_stores_nothing(archive, store):
 def test_a_revoked_bundle_does_not_come_back(archive):
     bundle = services.register_bundle(path=archive)
     services.revoke_bundle(bundle=bundle, reason="wrong units")
-    with pytest.raises(BundleRefused, match=r"was revoked: wrong units Package the model anew"):
+    with pytest.raises(BundleRefused, match=r"was revoked \(wrong units\)\. Package the model anew"):
         services.register_bundle(path=archive)
     with pytest.raises(TransitionNotAllowed, match=r"is revoked; .* Allowed now: nothing"):
         services.reverify_bundle(bundle=bundle)
