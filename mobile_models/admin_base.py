@@ -35,7 +35,7 @@ class OperatedAdmin(ModelAdmin):
     """Rows that are shown, and changed by actions only; an error of a service becomes a message."""
 
     expected_errors: Expected = ()
-    compressed_fields = False
+    compressed_fields = True
     list_filter_submit = False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -96,7 +96,8 @@ def bar(percent: float, label: str, name: str = "Share") -> SafeString:
     """A progress bar with its figure; `name` says to screen readers what it measures."""
     return format_html(
         '<div class="console-bar"><div role="progressbar" aria-label="{}" aria-valuemin="0"'
-        ' aria-valuemax="100" aria-valuenow="{}" aria-valuetext="{}"><div style="width: {}%"></div></div><span>{}</span></div>',
+        ' aria-valuemax="100" aria-valuenow="{}" aria-valuetext="{}"><div style="width: {}%"></div></div>'
+        "<span>{}</span></div>",
         name,
         round(percent),
         label,
@@ -115,7 +116,7 @@ def mono(text: str, title: str = "") -> SafeString:
 def block(text: str) -> SafeString:
     """Preformatted text in a box that scrolls."""
     return format_html(
-        '<pre style="font-family: monospace; font-size: .75rem; line-height: 1.4; white-space: pre-wrap;'
+        '<pre tabindex="0" role="region" aria-label="Document" style="font-family: monospace; font-size: .75rem; line-height: 1.4; white-space: pre-wrap;'
         ' overflow-wrap: anywhere; max-height: 28rem; overflow: auto">{}</pre>',
         text or "–",
     )

@@ -41,13 +41,13 @@ class ReleaseAdmin(SteppedAdmin):
     list_filter: ClassVar = ["state"]
     list_select_related: ClassVar = ["made_by"]
     search_fields: ClassVar = ["version", "notes"]
-    readonly_fields: ClassVar = ["shown_state", "channels", "people", "signature"]
+    readonly_fields: ClassVar = ["shown_state", "channels", "people"]
     fieldsets: ClassVar = [
         (
             None,
             {
                 "fields": [
-                    "version", "shown_state", "channels", "signature", "people", "notes", "override_reason",
+                    "version", "shown_state", "channels", "people", "notes", "override_reason",
                     "withdrawn_because",
                 ]
             },

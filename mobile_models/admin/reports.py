@@ -60,7 +60,7 @@ class ReportBatchAdmin(ReportedAdmin):
 @admin.register(RolloutHealth)
 class RolloutHealthAdmin(ReportedAdmin):
     list_display: ClassVar = [
-        "rollout_link", "metric", "group", "exposed_line", "control_line", "shown_evidence", "decision", "at",
+        "metric", "group", "rollout_link", "exposed_line", "control_line", "shown_evidence", "decision", "at",
     ]  # fmt: skip
     list_filter: ClassVar = ["metric", "decision"]
     list_select_related: ClassVar = ["rollout__release", "rollout__channel"]

@@ -100,8 +100,8 @@ def _plots(release: Release, reference: Release | None, one: Compared) -> list[A
                     title=f"{one.candidate.variant}: {row.variable.replace('_', ' ')}",
                     x_label="lead, hours",
                     y_label=row.measure,
-                    width=420,
-                    height=230,
+                    width=340,
+                    height=220,
                 )
             )
     return drawn

@@ -133,4 +133,4 @@ class RolloutAdmin(SteppedAdmin):
 
     @display(description="State", label=COLOURS)
     def shown_state(self, rollout: Rollout) -> str:
-        return rollout.get_state_display()
+        return rollout.get_state_display().lower()

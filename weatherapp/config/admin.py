@@ -31,12 +31,14 @@ class PersonAdmin(UserAdmin, ModelAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "groups_said", "is_active", "second_factor", "last_login")
+    filter_horizontal = ()
     list_filter = ("is_active", "groups")
     readonly_fields: ClassVar = ["second_factor", "last_login", "date_joined"]
     fieldsets: ClassVar = [
         (None, {"fields": ["username", "password", "second_factor"]}),
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
-        ("May", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
+        # What people may do comes from their groups alone, so that it can be told at a glance.
+        ("May", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
         ("Times", {"fields": ["last_login", "date_joined"]}),
     ]
     actions_detail: ClassVar = ["reset_second_factor"]

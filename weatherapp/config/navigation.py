@@ -1,4 +1,4 @@
-"""The admin's side bar: what a release manager looks at first, then everything else."""
+"""The admin's side bar, what a release manager looks at first, and its colour."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +25,20 @@ def _delivery(title: str, icon: str, model: str) -> dict[str, Any]:
     return _rows(title, icon, "mobile_models", model)
 
 
+# Tailwind's indigo: white on 600 has 6:1.
+INDIGO = {
+    "50": "oklch(96.2% .018 272.314)",
+    "100": "oklch(93% .034 272.788)",
+    "200": "oklch(87% .065 274.039)",
+    "300": "oklch(78.5% .115 274.713)",
+    "400": "oklch(67.3% .182 276.935)",
+    "500": "oklch(58.5% .233 277.117)",
+    "600": "oklch(51.1% .262 276.966)",
+    "700": "oklch(45.7% .24 277.023)",
+    "800": "oklch(39.8% .195 277.366)",
+    "900": "oklch(35.9% .144 278.697)",
+    "950": "oklch(25.7% .09 281.288)",
+}
 NAVIGATION = [
     {
         "title": "Delivery",

@@ -84,7 +84,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from mobile_models.stores.address import parse_serving, parse_storage
-from weatherapp.config.navigation import NAVIGATION
+from weatherapp.config.navigation import INDIGO, NAVIGATION
 from weatherapp.core.rates import parse_rate
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -386,6 +386,11 @@ UNFOLD = {
     "STYLES": [lambda _request: static("mobile_models/console.css")],
     "SCRIPTS": [lambda _request: static("mobile_models/console.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
+    "SHOW_HISTORY": False,  # the audit log has it
+    "COLORS": {"primary": INDIGO},
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("mobile_models/icon.svg")}
+    ],
 }
 
 LOGGING = {
