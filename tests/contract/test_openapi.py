@@ -7,9 +7,12 @@ from drf_spectacular.validation import validate_schema
 from tests.weather import NOW, make_run
 
 EXAMPLES = {
+    "base": "1" * 64,
     "cell": "N41W088",
+    "file": "timestamp.json",
     "form": "compact",
     "model": "point",
+    "path": "catalog/ios/stable.json",
     "sha256": "0" * 64,
     **dict.fromkeys(("place_id", "commute_id", "rule_id"), "00000000-0000-4000-8000-000000000000"),
 }
