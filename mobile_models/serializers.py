@@ -48,13 +48,13 @@ class ShareSerializer(serializers.Serializer[None]):
 class ConditionsSerializer(serializers.Serializer[None]):
     """Which devices a release is for; only what is restricted is there."""
 
-    platforms = serializers.ListField(child=serializers.ChoiceField(list(PLATFORMS)), required=False)
+    platforms = serializers.ListField(child=serializers.CharField(), required=False)
     os_min = serializers.CharField(required=False)
     os_max = serializers.CharField(required=False)
     app_min = serializers.CharField(required=False)
     app_max = serializers.CharField(required=False)
     ram_min_mb = serializers.IntegerField(required=False)
-    perf_classes = serializers.ListField(child=serializers.ChoiceField(PERF_CLASSES), required=False)
+    perf_classes = serializers.ListField(child=serializers.CharField(), required=False)
     regions = serializers.ListField(child=serializers.CharField(), required=False)
 
 
@@ -87,7 +87,7 @@ class DeltaSerializer(serializers.Serializer[None]):
     """A smaller way to a bundle from one that the device has."""
 
     base = serializers.CharField(help_text="Digest of the bundle that it starts from.")
-    kind = serializers.ChoiceField(choices=["bsdiff4", "dcz"])
+    kind = serializers.CharField(help_text="bsdiff4 or dcz.")
     size = serializers.IntegerField(help_text="Bytes to download.")
     sha256 = serializers.CharField(required=False, help_text="Of the patch; bsdiff4 only.")
     url = serializers.CharField(required=False, help_text="Of the patch; bsdiff4 only.")
