@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.urls import reverse
 
 from mobile_models.alarms import Alarm, register
-from mobile_models.health.services import ALL, RATIO, TOO_MANY
+from mobile_models.health.figures import ALL, RATIO, TOO_MANY
 from mobile_models.models import RolloutHealth
 from mobile_models.selectors import OFFERED
 

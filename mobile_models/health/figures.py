@@ -7,15 +7,34 @@ from math import log
 from typing import Any, Literal
 
 from mobile_models.device import PERF_CLASSES
-from mobile_models.health.evidence import Failures, Measured, failure_bets, share_bets, shift_bets
+from mobile_models.health.evidence import (
+    Failures,
+    Measured,
+    failure_bets,
+    forgery_ruled_out,
+    share_bets,
+    shift_bets,
+    stands_without_top_cell,
+)
 from weatherapp.core.arrays import FloatArray
 
 # A spread that was seen in fewer control devices is not known well enough to bet with.
 SPREAD_FROM = 30
-# One device is measured on several days, which agree more than those of several devices: what is taken for
+# One device is measured several times, which agree more than those of several devices: what is taken for
 # one device's variance is so much more than what devices of a day show.
-REPEATED = 1.5
+REPEATED = 2.5
 SMALLEST_VARIANCE = 1e-4
+# Rows of health that are no figure: all of them together, and how many say which side they are on.
+ALL, RATIO = "all", "ratio"
+TOO_MANY, TOO_FEW = "too many", "too few"
+# A figure is suspect long before it is proven: nothing is widened on top of it meanwhile.
+SUSPICION = 10.0
+# E-value from which the share of devices that say they are exposed cannot be chance.
+MISMATCH = 1000.0
+# Devices on each side, under the share of now, without which there is nothing to go on.
+FEWEST = 50
+# Devices that must have failed before anything is halted for failures.
+FEWEST_FAILED = 5
 # Deviations from the control's mean at which a measurement is cut off.
 OUTLIER = 3.0
 
@@ -141,16 +160,31 @@ def _strata(figure: Figure, counts: Counts) -> dict[tuple[str, ...], tuple[Measu
     return {key: (exposed, control) for key, (exposed, control) in found.items()}
 
 
-def forgers_needed(figure: Figure, counts: Counts, *, reach: float) -> float:
-    """How many devices that lie as much as they can it takes to make the exposed ones look as bad.
+def is_robust(
+    figure: Figure, counts: Counts, *, exposed: int, count: int, share: float, forged: float
+) -> bool:
+    """Whether neither forgers, nor one place, nor a handful of devices can be behind the evidence.
 
     Args:
         figure: what it is about.
-        counts: everything counted.
-        reach: deviations from the control's mean at which measurements were cut off.
+        counts: everything counted of it.
+        exposed: devices that say they are exposed, under the share of now.
+        count: devices on either side.
+        share: of the rollout, 0..1.
+        forged: the share of forgers to hold out against, 0..1.
     """
+    if figure.kind != "mean" and by_arm(counts, "exposed").total < FEWEST_FAILED:
+        return False
+    needed = _forgers_needed(figure, counts)
+    return stands_without_top_cell(by_cell(figure, counts)) and forgery_ruled_out(
+        exposed=exposed, count=count, share=share, needed=needed, forged=forged
+    )
+
+
+def _forgers_needed(figure: Figure, counts: Counts) -> float:
+    """How many devices that lie as much as they can it takes to make the exposed ones look as bad."""
     exposed, control = by_arm(counts, "exposed"), by_arm(counts, "control")
     if figure.kind != "mean":
         return exposed.total
-    furthest = reach * (control.scatter / control.count) ** 0.5 if control.count else 0.0
+    furthest = OUTLIER * (control.scatter / control.count) ** 0.5 if control.count else 0.0
     return exposed.count * (exposed.mean - control.mean) / furthest if furthest else 0.0

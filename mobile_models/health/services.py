@@ -16,23 +16,26 @@ from mobile_models.health.evidence import (
     Measured,
     combined,
     e_value,
-    forgery_ruled_out,
     ratio_evidence,
-    stands_without_top_cell,
 )
 from mobile_models.health.figures import (
+    ALL,
+    FEWEST,
     FIGURES,
-    OUTLIER,
+    MISMATCH,
+    RATIO,
+    SUSPICION,
     TESTS,
+    TOO_FEW,
+    TOO_MANY,
     Counts,
     Figure,
     Group,
     bets,
     by_arm,
-    by_cell,
     described,
-    forgers_needed,
     in_group,
+    is_robust,
     scatter_within,
 )
 from mobile_models.models import HealthCount, Rollout, RolloutHealth, TokenClaim
@@ -41,17 +44,7 @@ from mobile_models.selectors import OFFERED
 
 logger = logging.getLogger(__name__)
 
-ALL = "all"
-RATIO = "ratio"
-TOO_MANY, TOO_FEW = "too many", "too few"
-# A figure is suspect long before it is proven: nothing is widened on top of it meanwhile.
-SUSPICION = 10.0
-# E-value from which the share of devices that say they are exposed cannot be chance.
-MISMATCH = 1000.0
-# Devices on each side, under the share of now, without which there is nothing to go on.
-FEWEST = 50
-# Devices that must have failed before anything is halted for failures.
-FEWEST_FAILED = 5
+
 LARGEST = 1e300
 
 
@@ -131,7 +124,16 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
         return ""
     metric, group = max(e_values, key=lambda key: e_values[key])
     figure, counts = FIGURES[metric], in_group(everything[metric], group)
-    if ratio.decision == TOO_MANY or not _is_robust(figure, counts, ratio):
+    exposed, control = ratio.exposed["count"], ratio.control["count"]
+    robust = ratio.decision != TOO_MANY and is_robust(
+        figure,
+        counts,
+        exposed=exposed,
+        count=exposed + control,
+        share=rollout.basis_points / EVERYONE,
+        forged=settings.FORGED_REPORTS_SHARE,
+    )
+    if not robust:
         overall.decision = "unproven"
         return ""
     overall.decision = "halt"
@@ -202,20 +204,6 @@ def _fold(row: RolloutHealth, figure: Figure, total: Counts, fresh: Counts, *, t
             "control": [control.count, control.total, control.squares],
         }
     row.save()
-
-
-def _is_robust(figure: Figure, counts: Counts, ratio: RolloutHealth) -> bool:
-    """Whether neither forgers, nor one place, nor a handful of devices can be behind the evidence."""
-    if figure.kind != "mean" and by_arm(counts, "exposed").total < FEWEST_FAILED:
-        return False
-    exposed, control = ratio.exposed["count"], ratio.control["count"]
-    return stands_without_top_cell(by_cell(figure, counts)) and forgery_ruled_out(
-        exposed=exposed,
-        count=exposed + control,
-        share=ratio.state["share"] / EVERYONE,
-        needed=forgers_needed(figure, counts, reach=OUTLIER),
-        forged=settings.FORGED_REPORTS_SHARE,
-    )
 
 
 def _reason(figure: Figure, group: str, counts: Counts, evidence: float) -> str:

@@ -14,7 +14,7 @@ from mobile_models.reports.schema import Batch
 
 GROUP = ("rollout", "release", "variant", "arm", "platform", "perf_class", "cell")
 # A device measures its skill and speed again after so many windows; sooner it would say the same again.
-AGAIN = 24
+AGAIN = 12
 
 Sums = tuple[float, float, float]
 
@@ -40,14 +40,14 @@ def count_operations(rollout: Rollout, batch: Batch) -> None:
 
 
 def count_device(token: ReportToken, rollout: Rollout, batch: Batch, *, window: int) -> None:
-    """Let a token speak in the health test: one failure per figure, one measurement a day, once per window.
+    """Let a token speak in the health test: once per window, with one failure per figure.
 
     However often one device crashes, and however much one forger sends, it is one device.
     """
     claim, first = TokenClaim.objects.get_or_create(
         token=token,
         rollout=rollout,
-        defaults={"arm": batch.arm, "share": rollout.basis_points, "window": window},
+        defaults={"arm": str(batch.arm), "share": rollout.basis_points, "window": window},
     )
     if claim.arm != batch.arm:
         claim.measured = {}

@@ -111,7 +111,7 @@ def _check_token(batch: Batch, token: tokens.Token) -> None:
 
 def _rollouts(batch: Batch) -> tuple[Rollout | None, Rollout | None]:
     """The rollout whose side the device is on, and the one that it runs; at most two queries."""
-    counters = {batch.rollout_counter, batch.release_counter} - {None}
+    counters = [n for n in (batch.rollout_counter, batch.release_counter) if n is not None]
     found: QuerySet[Rollout] = Rollout.objects.filter(
         channel__name=batch.channel, release_counter__in=counters
     ).select_related("release")
