@@ -401,7 +401,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["private"]}},
     # Django's own handlers would print what the filter takes out.
     "loggers": {
-        "django": {"handlers": [], "propagate": True},
+        "django": {"handlers": [], "propagate": True, "level": env.str("LOG_LEVEL", default="INFO")},
         "django.server": {"handlers": [], "propagate": True},
         # It tells of every key that has not signed yet, which is what waiting for signatures means.
         "tuf": {"level": "WARNING"},
