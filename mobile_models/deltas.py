@@ -17,14 +17,12 @@ from django.db import transaction
 from mobile_models import selectors, storage
 from mobile_models.errors import PatchRefused, StorageFailed
 from mobile_models.models import Bundle, Delta, Release
-from mobile_models.patches import memory_needed
+from mobile_models.patches import MEBIBYTE, memory_needed
 from mobile_models.selectors import SERVER_VARIANT
 from mobile_models.signing.publishing import publish_soon
 from mobile_models.stores.folder import digest_of
 
 logger = logging.getLogger(__name__)
-
-MEBIBYTE = 2**20
 
 
 def request_deltas(release: Release) -> None:
@@ -67,7 +65,7 @@ def _make(base: Bundle, target: Bundle, kind: str) -> None:
         logger.warning("No %s patch from %s to %s: %s", kind, base, target, error)
         _write_row(base, target, kind, offered=False, size=0, refused_because=str(error))
         return
-    whole = min(target.size, *(form["size"] for form in target.encodings.values()))
+    whole = min([target.size, *(form["size"] for form in target.encodings.values())])
     offered = len(patch) < whole
     sha256 = storage.put_bytes(patch) if offered else ""
     _write_row(base, target, kind, offered=offered, size=len(patch), sha256=sha256)
@@ -96,10 +94,8 @@ def _patch(kind: str, old: Path, new: Path) -> bytes:
     Raises:
         PatchRefused: it would need more memory or more time than the settings allow.
     """
-    needed, allowed = (
-        memory_needed(old.stat().st_size, new.stat().st_size),
-        settings.DELTA_MEMORY_MB * MEBIBYTE,
-    )
+    needed = memory_needed(kind, old.stat().st_size, new.stat().st_size)
+    allowed = settings.DELTA_MEMORY_MB * MEBIBYTE
     if needed > allowed:
         raise PatchRefused(
             f"It takes about {needed // MEBIBYTE} MiB of memory; DELTA_MEMORY_MB allows "

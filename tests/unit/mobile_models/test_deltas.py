@@ -155,12 +155,13 @@ def test_rolling_back_has_a_patch_from_what_phones_have_now(old, new):
     assert {row.base for row in old.deltas_to.all()} == {new}
 
 
-def test_too_large_for_the_memory_is_said_in_the_row_and_not_tried_again(old, new, settings, monkeypatch):
-    settings.DELTA_MEMORY_MB = 100
+def test_too_large_for_the_memory_is_said_in_the_row_and_not_tried_again(old, new, settings):
+    settings.DELTA_MEMORY_MB = 60
     deltas.make_deltas(new)
-    row = new.deltas_to.first()
-    assert (row.offered, row.size, row.sha256) == (False, 0, "")
-    assert "DELTA_MEMORY_MB allows 100" in row.refused_because
+    for row in new.deltas_to.all():
+        assert (row.offered, row.size, row.sha256) == (False, 0, "")
+        assert "DELTA_MEMORY_MB allows 60" in row.refused_because
+    roll_out(new, state=Rollout.State.ACTIVE)
     assert deltas.sweep_deltas() == 0
 
 

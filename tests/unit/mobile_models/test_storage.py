@@ -152,6 +152,37 @@ def test_a_disk_that_fills_up_half_way_leaves_whole_blobs_and_no_archive(file, s
     assert all(storage.digest_of(path) == path.name for path in kept)
 
 
+@pytest.mark.parametrize(("owner", "step"), [(os, "fsync"), (Path, "chmod"), (Path, "rename")])
+@pytest.mark.parametrize("calls", range(5))
+def test_a_process_that_dies_at_any_step_leaves_whole_blobs_and_no_half_archive(
+    file, store, owner, step, calls
+):
+    child = os.fork()
+    if child == 0:
+        die_at(owner, step, calls)
+        put(file)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    seen = [path for path in everything(store) if "incoming" not in path.parts]
+    assert all(storage.digest_of(path) == path.name for path in seen)
+    assert os.WEXITSTATUS(status) == (9 if calls < {"fsync": 9, "chmod": 4, "rename": 4}[step] else 0)
+    with storage.staged(file) as blob:
+        assert storage.is_stored(blob.sha256) == (len(seen) == 4)
+    put(file)
+    assert storage.is_stored(blob.sha256)
+
+
+def die_at(owner, step, calls):
+    real, left = getattr(owner, step), iter(range(calls))
+
+    def call(*given, **named):
+        if next(left, None) is None:
+            os._exit(9)
+        return real(*given, **named)
+
+    setattr(owner, step, call)
+
+
 def test_a_full_disk_leaves_the_old_copy(file, monkeypatch):
     blob = put(file)
     monkeypatch.setattr(Path, "rename", full)
