@@ -35,6 +35,10 @@ class FolderStorage(FileSystemStorage):
         """The name itself: a name is a digest, so what is there has these very bytes or is rotten."""
         return name
 
+    def exists(self, name: str) -> bool:
+        """Whether the file is there. A folder of this name is how bundles were stored once, and none."""
+        return self._file(name).is_file()
+
     def holds(self, name: str, *, sha256: str, size: int) -> bool:
         """Whether these very bytes are there: reads them."""
         path = self._file(name)
@@ -60,6 +64,8 @@ class FolderStorage(FileSystemStorage):
                 file.flush()
                 os.fsync(file.fileno())
                 staged.chmod(0o644)
+                if target.is_dir():
+                    shutil.rmtree(target)
                 staged.rename(target)
             except BaseException:
                 staged.unlink(missing_ok=True)

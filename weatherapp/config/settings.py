@@ -75,6 +75,7 @@ Every one has a default that runs on a laptop with nothing installed.
 | `TUF_ROLLOUT_DAYS`, `TUF_SNAPSHOT_DAYS`, `TUF_TIMESTAMP_DAYS` | 7, 7, 1 | how long what the online key signs is good |
 """
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_urlsafe
@@ -358,6 +359,11 @@ BLOBS_STORAGE = env.str("BLOBS_STORAGE", default="")
 STORAGES["bundles"] = parse_storage(BLOBS_STORAGE)
 BLOBS_SERVE = parse_serving(env.str("BLOBS_SERVE", default="stream"), BLOBS_STORAGE)
 BLOBS_ACCEL_PREFIX = env.str("BLOBS_ACCEL_PREFIX", default="/_blobs/")
+if not re.fullmatch(r"/([\w.-]+/)+", BLOBS_ACCEL_PREFIX):
+    raise ImproperlyConfigured(
+        f"BLOBS_ACCEL_PREFIX is {BLOBS_ACCEL_PREFIX!r}; allowed: a path that begins and ends with a slash, "
+        "such as /_blobs/."
+    )
 BLOBS_URL_SECONDS = env.int("BLOBS_URL_SECONDS", default=300)
 if not 60 <= BLOBS_URL_SECONDS <= 604_800:
     raise ImproperlyConfigured(f"BLOBS_URL_SECONDS is {BLOBS_URL_SECONDS}; allowed: 60 to 604800, a week.")

@@ -89,6 +89,16 @@ def test_a_rotten_copy_is_replaced(file):
     assert storage.blob_path(blob.sha256).read_bytes() == file.read_bytes()
 
 
+def test_a_folder_in_which_a_bundle_was_stored_once_gives_way_to_it(file, store):
+    with storage.staged(file) as blob:
+        former = store / blob.sha256[:2] / blob.sha256
+        former.mkdir(parents=True)
+        (former / "identity").write_bytes(file.read_bytes())
+        assert not storage.is_stored(blob.sha256)
+        storage.publish(blob)
+    assert former.read_bytes() == file.read_bytes()
+
+
 def test_two_that_store_the_same_at_once_both_succeed(file, monkeypatch):
     with storage.staged(file) as first, storage.staged(file) as second:
         storage.publish(first)
