@@ -343,6 +343,9 @@ class TestDictionaries:
         # 1. the bundle  2. the patch
         with django_assert_num_queries(2):
             blob(**{"Accept-Encoding": "dcz", "Available-Dictionary": available(base.sha256)})
+        # Nobody looks for what the client would not take.
+        with django_assert_num_queries(1):
+            blob(**{"Accept-Encoding": "br", "Available-Dictionary": available(base.sha256)})
 
 
 class TestPatches:
