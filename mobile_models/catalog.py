@@ -14,7 +14,8 @@ from mobile_models.conditions import parse_conditions
 from mobile_models.device import parse_platform
 from mobile_models.models import Bundle, Delta, Rollout
 from mobile_models.policy import parse_policy
-from mobile_models.targeting import precision_of
+from mobile_models.signing.files import described
+from mobile_models.signing.roles import bundle_path
 from mobile_models.versions import parse_version
 
 SCHEMA = Path(__file__).parent / "schemas" / "catalog.schema.json"
@@ -81,13 +82,10 @@ def _release(rollout: Rollout, offer: selectors.Offer, platform: str) -> dict[st
 def _bundle(bundle: Bundle, rollout: Rollout, platform: str) -> dict[str, Any]:
     targeting = bundle.manifest.get("targeting", {})
     return {
-        "release": rollout.release.version,
+        # The offline keys sign the same words, and a phone compares.
+        **described(bundle, rollout.release.version),
         "release_counter": rollout.release_counter,
-        "variant": bundle.variant,
-        "format": bundle.format,
-        "precision": precision_of(bundle.variant),
         "contract_version": bundle.contract["version"],
-        "contract_sha256": bundle.contract_sha256,
         "engine_min": bundle.engine_min,
         "os_min": _os_min(bundle, platform),
         "app_range": _app_range(targeting),
@@ -97,12 +95,10 @@ def _bundle(bundle: Bundle, rollout: Rollout, platform: str) -> dict[str, Any]:
         "perf_class": sorted(targeting.get("perf_class", [])),
         "size": bundle.size,
         "sha256": bundle.sha256,
-        "target": f"bundles/{platform}/{bundle.sha256}.zip",
+        "target": bundle_path(platform, bundle.sha256),
         "url": bundle_url(bundle.sha256),
         "encodings": encodings_of(bundle),
         "deltas": [_delta(delta, bundle) for delta in bundle.deltas_to.all()],
-        "golden_sha256": bundle.golden_sha256 or bundle.manifest["files"]["golden.json"]["sha256"],
-        "card_sha256": bundle.card_sha256 or None,
     }
 
 

@@ -98,8 +98,8 @@ class Catalog(APIView):
         """List what a channel offers, newest release first.
 
         With `platform` this is, byte for byte, the document that is signed as the target
-        `catalog/{platform}/{channel}.json`; its JSON Schema is at `/v1/catalog/schema.json`. Without, every
-        bundle on offer is listed, for people and tools.
+        `catalog/{platform}/{channel}.json`, once it is published; its JSON Schema is at
+        `/v1/catalog/schema.json`. Without, every bundle on offer is listed, for people and tools.
         """
         channel, platform = _channel(request), request.query_params.get("platform")
         if platform is None:

@@ -7,10 +7,10 @@ import pytest
 from django.urls import reverse
 
 from mobile_models import serializers
-from mobile_models.catalog import build_catalog
-from mobile_models.models import Channel, Rollout
-from packager.contract import canonical_json
+from mobile_models.models import Channel, Rollout, TargetDocument
+from mobile_models.signing import services as signing
 from tests.delivery_rows import make_bundle, make_delta, make_rollout, revoke
+from tests.repositories import make_repository
 from tests.targeting_tables import digest
 
 pytestmark = pytest.mark.django_db
@@ -264,10 +264,15 @@ def test_what_is_on_offer_can_be_asked_for_conditionally(client, rollout):
         assert "Content-Type" not in again
 
 
-def test_a_platforms_catalog_is_the_signed_document(client, staged):
+def test_a_platforms_catalog_is_the_signed_document(client, rollout, tmp_path, settings):
+    make_repository(tmp_path, settings)
+    signing.require_signed(rollout.release)
+    signing.publish()
     for platform in ("ios", "android", "linux"):
         response = catalog(client, platform=platform)
-        assert response.content == canonical_json(build_catalog("stable", platform))
+        signed = TargetDocument.objects.filter(path=f"catalog/{platform}/stable.json").latest("pk")
+        assert response.content == bytes(signed.content)
+        assert len(response.json()["releases"]) == 1
         assert response["Link"] == '</v1/catalog/schema.json>; rel="describedby"'
 
 
