@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from django.contrib.admin.checks import ModelAdminChecks
 from django.contrib.auth.models import User
 from django.db.models import Model
 from django.forms import Form
@@ -24,6 +25,8 @@ class SteppedAdmin(OperatedAdmin):
     """Rows that have states. The buttons are the steps that are allowed now; the services check again."""
 
     expected_errors = (DeliveryError,)
+    # Unfold's own look for the permissions in the database, which has none before the first `migrate`.
+    checks_class = ModelAdminChecks
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """The buttons of a page."""
