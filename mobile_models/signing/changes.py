@@ -67,6 +67,10 @@ def rotate(
     """
     if group not in GROUPS:
         raise ParameterInvalid(f"role: {group!r} was given; allowed are {', '.join(GROUPS)}.")
+    if group == "online" and threshold not in {None, 1}:
+        raise ParameterInvalid(
+            f"threshold: {threshold} was given for the online roles; allowed is 1: this server signs them alone."
+        )
     with transaction.atomic():
         charter = _locked_charter()
         gone = {_full_id(charter, start, GROUPS[group]) for start in remove}

@@ -4,6 +4,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -70,11 +71,16 @@ def write_secret(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        # Filled first and named then: a process that is killed leaves no half of a key.
+        descriptor, draft = mkstemp(dir=path.parent, prefix=".")  # with mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            path.hardlink_to(draft)
+        finally:
+            Path(draft).unlink()
     except OSError as error:
         raise KeyRefused(
             f"{path} cannot be written: {error.strerror}. Give a folder that you may write and that holds no "

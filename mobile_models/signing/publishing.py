@@ -17,8 +17,7 @@ from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata as Signed
 from tuf.api.metadata import Snapshot, Targets, Timestamp
 
-from mobile_models import audit
-from mobile_models.catalog import build_catalog
+from mobile_models import audit, catalog, selectors
 from mobile_models.device import PLATFORMS
 from mobile_models.models import Channel, TargetDocument
 from mobile_models.signing import documents, store
@@ -148,28 +147,29 @@ class _Step:
 def wanted_catalogs() -> tuple[dict[str, bytes], list[str]]:
     """Every catalog by its path, and the digests on offer that no offline key signed, which are in none.
 
-    Four queries, and four or five for each channel and platform.
+    Four queries, and four or five for each channel.
     """
     found: dict[str, bytes] = {}
     unsigned: list[str] = []
     signed = {platform: set(store.targets(platform).signed.targets) for platform in PLATFORMS}
     for channel in Channel.objects.order_by("name").values_list("name", flat=True):
+        offer = selectors.offer_of(channel)
         for platform in PLATFORMS:
-            document, left_out = only_signed(build_catalog(channel, platform), signed[platform])
+            document, left_out = only_signed(catalog.document(offer, platform), signed[platform])
             found[catalog_path(platform, channel)] = canonical_json(document)
             unsigned += left_out
     return found, unsigned
 
 
-def only_signed(catalog: Mapping[str, Any], signed: set[str]) -> tuple[dict[str, Any], list[str]]:
+def only_signed(document: Mapping[str, Any], signed: set[str]) -> tuple[dict[str, Any], list[str]]:
     """A catalog without the bundles that no offline key signed, and their digests. Pure."""
     left_out = []
     releases = []
-    for release in catalog["releases"]:
+    for release in document["releases"]:
         kept = [bundle for bundle in release["bundles"] if bundle["target"] in signed]
         left_out += [bundle["sha256"] for bundle in release["bundles"] if bundle["target"] not in signed]
         releases.append({**release, "bundles": kept})
-    return {**catalog, "releases": [release for release in releases if release["bundles"]]}, left_out
+    return {**document, "releases": [release for release in releases if release["bundles"]]}, left_out
 
 
 def _keep(catalogs: Mapping[str, bytes]) -> None:
