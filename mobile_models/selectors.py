@@ -183,7 +183,9 @@ def sendable(bundle: Bundle | None, sha256: str) -> Bundle:
 
 
 def offered_delta(sha256: str, base: str, kind: str) -> Delta | None:
-    """The patch of a kind that makes one bundle out of another, if it is offered. One query."""
+    """The patch of a kind that makes one bundle out of another, if it is offered. At most one query."""
+    if not (SHA256.fullmatch(sha256) and SHA256.fullmatch(base)):
+        return None
     offered = Delta.objects.filter(offered=True, kind=kind)
     return (
         offered.filter(target__sha256=sha256, base__sha256=base).select_related("target__revocation").first()
@@ -215,8 +217,8 @@ def blob_path(sha256: str) -> Path:
     Raises:
         UnknownDigest: the store does not hold it.
     """
-    path = storage.blob_path(sha256)
-    if not SHA256.fullmatch(sha256) or not path.is_file():
+    path = storage.blob_path(sha256) if SHA256.fullmatch(sha256) else None
+    if path is None or not path.is_file():
         raise UnknownDigest(f"The store holds no blob {sha256[:80]!r}. Register its bundle again.")
     return path
 

@@ -373,7 +373,7 @@ class TestPatches:
         assert fetch(path, "head")["Content-Length"] == str(len(whole))
 
     def test_where_there_is_none_the_whole_is_named(self, fetch, bundle, base):
-        for other in ("0" * 64, "abc", bundle.sha256):
+        for other in ("0" * 64, "abc", "%00", bundle.sha256):
             response = fetch(f"{bundle.sha256}/delta/{other}")
             assert_problem(response, 404, "no patch from", f"/v1/blobs/{bundle.sha256}")
             assert response["Cache-Control"] == "no-store"
