@@ -27,7 +27,7 @@ from phone.errors import BundleRefused, NothingInstalled, RootMissing
 
 @dataclass(frozen=True)
 class Record:
-    """The contents of state.json; digests name bundles, `release_counter` never goes down."""
+    """The contents of state.json; digests name bundles, `release_counter` never goes down in a channel."""
 
     current: str | None = None
     last_good: str | None = None
@@ -36,6 +36,7 @@ class Record:
     last_good_release: str | None = None
     last_good_counter: int = 0
     revoked: tuple[str, ...] = ()
+    channel: str | None = None
 
 
 class Usable(NamedTuple):
@@ -101,10 +102,10 @@ class State:
             raise NothingInstalled("No usable bundle is installed. Connect to a server that offers one.")
         return inside
 
-    def installed(self) -> Installed | None:
-        """What the choice needs to know: the current bundle, and the highest counter that was taken."""
+    def installed(self, channel: str) -> Installed | None:
+        """What the choice needs to know: the current bundle, and the highest counter of this channel."""
         record = self.record
-        if record.current is None:
+        if record.current is None or record.channel != channel:
             return None
         return Installed(record.release or "", record.release_counter, record.current)
 
@@ -115,29 +116,29 @@ class State:
         inside = self._inside()
         return self._embedded.read_bytes() if inside and self._embedded and inside.sha256 == sha256 else None
 
-    def activate(self, archive: bytes, sha256: str, release: str, counter: int) -> None:
+    def activate(self, archive: bytes, sha256: str, release: str, counter: int, channel: str) -> None:
         """Make a checked archive the current bundle; the one before it becomes the last good one.
 
         Raises:
             BundleRefused: a higher counter was taken before.
         """
-        self._check_counter(release, counter)
+        self._check_counter(release, counter, channel)
         write_atomically(self._path(sha256), archive)
         last_good, last_release, last_counter = self._previous(sha256)
-        self._write(
-            Record(sha256, last_good, release, counter, last_release, last_counter, self.record.revoked)
-        )
+        revoked = self.record.revoked
+        self._write(Record(sha256, last_good, release, counter, last_release, last_counter, revoked, channel))
         self.tidy()
 
-    def acknowledge(self, release: str, counter: int) -> None:
+    def acknowledge(self, release: str, counter: int, channel: str) -> None:
         """Note that the current bundle is also what a newer release offers.
 
         Raises:
             BundleRefused: a higher counter was taken before.
         """
-        self._check_counter(release, counter)
-        if (release, counter) != (self.record.release, self.record.release_counter):
-            self._write(replace(self.record, release=release, release_counter=counter))
+        self._check_counter(release, counter, channel)
+        noted = replace(self.record, release=release, release_counter=counter, channel=channel)
+        if noted != self.record:
+            self._write(noted)
 
     def revoke(self, digests: Sequence[str]) -> None:
         """Take over from a verified catalog which bundles no device may run."""
@@ -165,8 +166,8 @@ class State:
         digest = hashlib.sha256(salt.encode() + self._secret()).digest()
         return int.from_bytes(digest[:8], "big") % EVERYONE
 
-    def _check_counter(self, release: str, counter: int) -> None:
-        if counter < self.record.release_counter:
+    def _check_counter(self, release: str, counter: int, channel: str) -> None:
+        if channel == self.record.channel and counter < self.record.release_counter:
             raise BundleRefused(
                 f"Release {release} has counter {counter}; this phone has seen "
                 f"{self.record.release_counter}. An old offer is not taken again."

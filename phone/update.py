@@ -112,7 +112,7 @@ class _Update:
             self.report.reason = decision.reason
             return
         if entry["sha256"] == self.state.record.current and self.state.archive(entry["sha256"]):
-            self.state.acknowledge(str(decision.release), int(decision.release_counter or 0))
+            self.state.acknowledge(*self._label(decision))
             self.report.outcome = "current"
             return
         archive = self.state.archive(entry["sha256"]) or self._fetched(entry, break_after_bytes)
@@ -124,9 +124,8 @@ class _Update:
         platform = self.asker.device.platform
         with self.trust.check(self.server, self.deadline) as signed:
             catalog = read_catalog(signed, platform, self.asker.channel)
-            decision = decide(
-                catalog, self.asker.device, bucket=self.state.bucket, installed=self.state.installed()
-            )
+            installed = self.state.installed(self.asker.channel)
+            decision = decide(catalog, self.asker.device, bucket=self.state.bucket, installed=installed)
             if decision.bundle is not None:
                 check_signed(signed, platform, decision.bundle)
         self.state.revoke(catalog["revoked"])
@@ -172,10 +171,12 @@ class _Update:
             self.state.forget_partial()
             raise
         with self._step("activate"):
-            self.state.activate(
-                archive, entry["sha256"], str(decision.release), int(decision.release_counter or 0)
-            )
+            self.state.activate(archive, entry["sha256"], *self._label(decision))
         self.report.outcome = "installed"
+
+    def _label(self, decision: Decision) -> tuple[str, int, str]:
+        """Release, counter and channel of what is taken."""
+        return str(decision.release), int(decision.release_counter or 0), self.asker.channel
 
     def _replay(self, bundle: PhoneBundle) -> None:
         self.report.golden_cases = self.report.golden_failed = bundle.cases

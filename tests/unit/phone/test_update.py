@@ -4,7 +4,7 @@ import pytest
 
 from mobile_models.rollout import bucket
 from phone.choice import Device
-from phone.errors import NothingInstalled, RootMissing
+from phone.errors import BundleRefused, NothingInstalled, RootMissing
 from phone.policy import Situation
 from phone.state import Record, State
 from tests.factories import build_bundle
@@ -44,7 +44,7 @@ def test_a_new_release_replaces_and_keeps_the_one_before(server, phone, bundles)
     phone.update()
     second = server.offer(bundles[1], counter=2)
     assert phone.update().outcome == "installed"
-    assert phone.state.record == Record(second, first, "2026.1.1-2", 2, "2026.1.1-1", 1)
+    assert phone.state.record == Record(second, first, "2026.1.1-2", 2, "2026.1.1-1", 1, (), "stable")
     assert len(list(phone.state.bundles.iterdir())) == 2
 
 
@@ -71,7 +71,7 @@ def test_rolling_back_is_a_new_counter_that_names_what_is_here_already(server, p
     asked = len(server.blob_requests())
     assert phone.update().outcome == "installed"
     assert len(server.blob_requests()) == asked
-    assert phone.state.record == Record(first, second, "2026.1.1-1", 3, "2026.1.1-2", 2)
+    assert phone.state.record == Record(first, second, "2026.1.1-1", 3, "2026.1.1-2", 2, (), "stable")
 
 
 def test_a_halted_release_stays_with_who_has_it(server, phone, bundles):
@@ -123,6 +123,22 @@ def test_a_revoked_bundle_is_not_run_although_its_replacement_does_not_arrive(se
 
 def build_other(bundles):
     return build_bundle(bundles[0].with_name("other.zip"), offset=0.3)
+
+
+def test_a_phone_that_is_moved_to_another_channel_starts_there_anew(server, phone, bundles):
+    server.offer(bundles[0], counter=7)
+    phone.update()
+    server.catalog.update(channel="beta", releases=[])
+    beta = server.offer(bundles[1], counter=2)
+    assert phone.update(channel="beta").outcome == "installed"
+    record = phone.state.record
+    assert (record.current, record.release_counter, record.channel) == (beta, 2, "beta")
+
+
+def test_a_lower_counter_is_never_written_down(server, phone, bundles, installed):
+    with pytest.raises(BundleRefused, match="has counter 0; this phone has seen 1"):
+        phone.state.activate(bundles[1].read_bytes(), "0" * 64, "older", 0, "stable")
+    assert phone.trusted() == installed
 
 
 def test_nothing_installed_says_so(phone):
