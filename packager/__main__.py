@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from packager.errors import PackagerError, RuntimeUnavailable
-from packager.recipes import PROFILES, get_profile, get_recipe, recipe_names
+from packager.recipes import (
+    PROFILES,
+    UPDATE_MODES,
+    get_profile,
+    get_recipe,
+    get_update_mode,
+    recipe_names,
+)
 
 EXIT_CANNOT_RUN, EXIT_REFUSED = 1, 2
 EXAMPLES = """examples:
   python -m packager recipes
   python -m packager train --profile demo
   python -m packager package tflite_w8a8 coreml_pal4 --out bundles
+  python -m packager retrain --from bundles --mode light --dataset newer.parquet --out bundles-next
   python -m packager inspect bundles/tflite_w8a8.bundle
   python -m packager verify bundles/tflite_w8a8.bundle
 """
@@ -58,10 +66,21 @@ def _parser() -> argparse.ArgumentParser:
         commands, "package", _package, "build bundles with recipes; trains first what is not trained yet"
     )
     package.add_argument("recipes", nargs="+", metavar="RECIPE", help=f"one of {', '.join(recipe_names())}")
+    again = _command(
+        commands, "retrain", _retrain, "train released bundles further, so that their update is a small patch"
+    )
+    again.add_argument(
+        "--from", dest="released", nargs="+", type=Path, required=True, metavar="BUNDLE",
+        help="released bundles, or a folder of them; --work must be where they were built",
+    )  # fmt: skip
+    again.add_argument(
+        "--mode", default="routine", help=f"one of {', '.join(UPDATE_MODES)} (default: %(default)s)"
+    )
     package.add_argument(
         "--out", type=Path, default=Path("var/bundles"), help="folder for the bundles (default: %(default)s)"
     )
-    for command in (train, package):
+    again.add_argument("--out", type=Path, required=True, help="folder for the retrained bundles")
+    for command in (train, package, again):
         command.add_argument(
             "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
         )
@@ -131,7 +150,6 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _package(options: argparse.Namespace) -> None:
-    from packager.archive import write_atomically
     from packager.console import console, progress_bars, variants_table
 
     recipes = [get_recipe(name) for name in options.recipes]
@@ -142,10 +160,37 @@ def _package(options: argparse.Namespace) -> None:
             rows.append(pipeline.report(recipe))
             progress(recipe.name, 1.0, "bundled" if rows[-1]["bundled"] else "refused")
     console.print(variants_table(rows))
-    options.out.mkdir(parents=True, exist_ok=True)
+    _write_bundles(rows, options.out)
+
+
+def _retrain(options: argparse.Namespace) -> None:
+    from packager.console import console, progress_bars, updates_table
+    from packager.quiet import load_tensorflow
+    from packager.retrain import Retraining, find_base, recipes_of
+    from packager.workspace import Workspace
+
+    mode, profile = get_update_mode(options.mode), get_profile(options.profile)
+    base = find_base(Workspace(options.work), options.released)
+    load_tensorflow()
+    rows = []
+    with progress_bars() as progress:
+        retraining = Retraining(
+            options.work, profile, dataset_file=options.dataset, progress=progress, base=base, mode=mode
+        )
+        for recipe in recipes_of(base):
+            rows.append(retraining.update(recipe))
+            progress(recipe.name, 1.0, "bundled" if rows[-1]["bundled"] else "refused")
+    console.print(updates_table(rows, mode))
+    _write_bundles(rows, options.out)
+
+
+def _write_bundles(rows: list[dict[str, Any]], folder: Path) -> None:
+    from packager.archive import write_atomically
+
+    folder.mkdir(parents=True, exist_ok=True)
     for row in rows:
         if row["bundled"]:
-            target = options.out / f"{row['name']}.bundle"
+            target = folder / f"{row['name']}.bundle"
             write_atomically(target, Path(row["path"]).read_bytes())
             print(target)  # noqa: T201
     refused = [f"{row['name']}: {row['reason']}" for row in rows if not row["bundled"]]

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import bsdiff4
 import jsonschema
 import zstandard
 
@@ -129,6 +130,11 @@ def parse_bundle(data: bytes, path: Path) -> Bundle:
 def wire_size(path: Path) -> int:
     """Bytes that a phone downloads: the archive compressed with zstd at level 19."""
     return len(zstandard.ZstdCompressor(level=WIRE_LEVEL).compress(path.read_bytes()))
+
+
+def patch_size(released: Path, path: Path) -> int:
+    """Bytes that a phone downloads which has the released archive: a bsdiff patch between the two."""
+    return len(bsdiff4.diff(released.read_bytes(), path.read_bytes()))
 
 
 def _sha256(content: bytes) -> str:

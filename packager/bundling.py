@@ -5,12 +5,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from packager.bundle import wire_size, write_bundle
+from packager.bundle import Bundle, wire_size, write_bundle
 from packager.contract import Contract
 from packager.dataset import Dataset
+from packager.dataset.records import TYPE_FROM_CODE, TYPE_FROM_WET_BULB
 from packager.dataset.windows import Windows
 from packager.recipes import Recipe
 from packager.runtimes import open_runtime
+from packager.verify.evaluate import GATE_SPLIT
 from packager.verify.golden import make_golden
 from packager.workspace import source_digest
 
@@ -35,6 +37,9 @@ TOOLCHAIN = {
 # The weights are learned from public-domain, CC0 and NREL data and released as the project is.
 LICENCE = "Apache-2.0"
 CODE_VERSION = "0.1.0"
+# Of the teacher and the baselines a manifest holds the leads that do not overlap, and all together.
+BUCKETS = ("1-6", "7-12", "13-24", "25-48", "1-48")
+DIGITS = 4
 
 
 def make_bundle(
@@ -44,10 +49,14 @@ def make_bundle(
     artifact: Path,
     quantization: Mapping[str, Any],
     evaluation: Mapping[str, Any],
+    references: Mapping[str, Any],
     windows: Windows,
     dataset: Dataset,
+    counts: Mapping[str, int],
     contract: Contract,
     teacher: str,
+    released: Bundle | None = None,
+    mode: str = "",
 ) -> dict[str, Any]:
     """Write the bundle of a variant.
 
@@ -56,18 +65,24 @@ def make_bundle(
         recipe: how the variant was made.
         artifact: `.tflite` file or `.mlpackage` folder.
         quantization: what the exporter said about the numbers.
-        evaluation: what running it showed; goes into the manifest as it is.
+        evaluation: what running it showed; goes into the manifest, its figures rounded.
+        references: by source, split, score and lead bucket: what else was scored on the same cases.
         windows: held-out cases to choose golden vectors from.
         dataset: provenance.
+        counts: windows of each split.
         contract: goes into the archive.
         teacher: digest of the teacher's stage.
+        released: the bundle that this one was retrained from: its golden inputs are asked again.
+        mode: how it was retrained.
 
     Returns:
         `sha256`, `bytes` of the archive and `bytes_on_wire`, what a phone downloads.
     """
     format_ = recipe.export.format
     runtime = open_runtime(artifact, format_, contract=contract)
-    golden = make_golden(runtime, windows, contract, tolerances=TOLERANCES)
+    golden = make_golden(
+        runtime, windows, contract, tolerances=TOLERANCES, released=released.golden if released else None
+    )
     manifest = {
         "manifest": 1,
         "name": contract.name.removeprefix("skyfold-"),
@@ -78,12 +93,13 @@ def make_bundle(
         "artifact": artifact.name,
         "engine_min": ENGINE_MIN[format_],
         "sizes": {"artifact": _size(artifact)},
-        "scores": dict(evaluation),
+        "scores": _scores(evaluation, references),
         "provenance": {
-            "dataset": {"sha256": dataset.digest, "sources": _sources(dataset)},
+            "dataset": _about_data(dataset, counts),
             "code": {"version": CODE_VERSION, "digest": source_digest("packager", "weatherapp/core")},
             "teacher": teacher,
             "toolchain": {name: version(name) for name in TOOLCHAIN[format_]},
+            **({"base": {"sha256": released.sha256, "mode": mode}} if released else {}),
         },
         "licence": LICENCE,
         "quantization": dict(quantization),
@@ -98,6 +114,37 @@ def _steps(recipe: Recipe) -> list[dict[str, Any]]:
     if recipe.source == "student":
         steps.append({"distil": dict(recipe.distil)})
     return [*steps, {"export": dict(recipe.document["export"])}]
+
+
+def _scores(evaluation: Mapping[str, Any], references: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures for people and gates: four digits say more than a thousand cases can, and travel small."""
+    beside = {
+        name: {score: {b: values[b] for b in BUCKETS} for score, values in splits[GATE_SPLIT].items()}
+        for name, splits in references.items()
+    }
+    rounded: dict[str, Any] = _rounded({**evaluation, "references": {GATE_SPLIT: beside}})
+    return rounded
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _about_data(dataset: Dataset, counts: Mapping[str, int]) -> dict[str, Any]:
+    origin = dataset.precipitation_type_from
+    return {
+        "sha256": dataset.digest,
+        "sources": _sources(dataset),
+        "stations": len(dataset.stations),
+        "hours": len(dataset),
+        "windows": dict(counts),
+        "precipitation_labels": {
+            "weather_code": int((origin == TYPE_FROM_CODE).sum()),
+            "wet_bulb": int((origin == TYPE_FROM_WET_BULB).sum()),
+        },
+    }
 
 
 def _sources(dataset: Dataset) -> list[str]:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from packager.contract import Contract
+from packager.recipes import UpdateMode
 from packager.verify.skill import metric_of
 
 console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
@@ -86,6 +87,24 @@ def variants_table(variants: list[dict[str, Any]]) -> Table:
             _cell(item.get("skill_loss_percent"), 2),
             "–" if speed is None else f"{speed:.0f}",
             _cell(item.get("max_abs_difference", {}).get("temperature")),
+            "bundled" if item["bundled"] else f"refused: {item['reason']}",
+        )
+    return table
+
+
+def updates_table(updates: list[dict[str, Any]], mode: UpdateMode) -> Table:
+    """Retrained variants: what their update costs a phone, and what it gains."""
+    title = f"Updates, {mode.name}: goal {mode.goal_percent:.0f} % of the full bundle on the wire"
+    table = Table(title=title, title_justify="left")
+    for name in ("variant", "full KiB", "patch KiB", "% of full", "error against released, %", "verdict"):
+        table.add_column(name, justify="left" if name in ("variant", "verdict") else "right")
+    for item in updates:
+        table.add_row(
+            item["name"],
+            _kib(item.get("bytes_on_wire")),
+            _kib(item.get("patch_bytes")),
+            _cell(item.get("patch_percent"), 2),
+            _cell(item.get("change_percent"), 2),
             "bundled" if item["bundled"] else f"refused: {item['reason']}",
         )
     return table

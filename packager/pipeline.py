@@ -6,10 +6,12 @@ A second recipe for the same student does not train it again.
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from packager.bundle import Bundle
 from packager.contract import canonical_json
 from packager.dataset.known import hide_guidance
 from packager.errors import ArtifactRefused, BundleInvalid, ConversionFailed, GateFailed
@@ -81,33 +83,45 @@ class Pipeline(TeacherStages):
         """
         from packager.export.isolated import ConversionRequest, convert
 
-        model = self.model(recipe)
+        model, released = self.model(recipe), self.released.get(recipe.name)
         inputs = {
             "model": model.key,
             # Not the whole recipe: other limits or another summary make no other artifact.
             "export": recipe.document["export"],
+            "frozen": released.sha256 if released else None,
             "source": source_digest("packager/export", "packager/student"),
         }
 
         def make(folder: Path) -> Mapping[str, Any]:
             self.progress(recipe.name, 0.1, "converting")
-            contract_file, calibration = folder / "contract.json", folder / "calibration.npz"
-            contract_file.write_bytes(canonical_json(self.contract.document))
-            np.savez(calibration, **self._calibration())  # type: ignore[arg-type]
-            facts = convert(
-                ConversionRequest(
-                    student=model.folder,
-                    contract=contract_file,
-                    target=recipe.export.format,
-                    output=folder / artifact_name(recipe),
-                    options=recipe.export.options,
-                    calibration=calibration,
+            with TemporaryDirectory(prefix="skyfold-conversion-") as name:
+                contract_file, calibration = Path(name) / "contract.json", Path(name) / "calibration.npz"
+                contract_file.write_bytes(canonical_json(self.contract.document))
+                np.savez(calibration, **self._calibration())  # type: ignore[arg-type]
+                facts = convert(
+                    ConversionRequest(
+                        student=model.folder,
+                        contract=contract_file,
+                        target=recipe.export.format,
+                        output=folder / artifact_name(recipe),
+                        options=recipe.export.options,
+                        calibration=calibration,
+                        frozen=released.extract(Path(name)) if released else None,
+                    )
                 )
-            )
-            calibration.unlink()
             return {"quantization": facts}
 
         return self._stage("variant", inputs, make)
+
+    @property
+    def released(self) -> Mapping[str, Bundle]:
+        """By recipe, the bundle whose scales, palettes and golden inputs the next one keeps; here none."""
+        return {}
+
+    @property
+    def retraining(self) -> str:
+        """The mode in which released bundles are retrained; empty where a student is trained from scratch."""
+        return ""
 
     def _calibration(self) -> Tensors:
         """Representative cases, a share of them without guidance: ranges must hold for both."""
@@ -160,11 +174,13 @@ class Pipeline(TeacherStages):
         """The archive before its gates were asked."""
         from packager.bundling import make_bundle
 
-        variant, evaluation = self.variant(recipe), self.evaluation(recipe)
+        variant, evaluation, references = self.variant(recipe), self.evaluation(recipe), self.references()
+        released = self.released.get(recipe.name)
         inputs = {
             "recipe": recipe.digest,
             "variant": variant.key,
             "evaluation": evaluation.key,
+            "references": references.key,
             "source": source_digest("packager/bundle.py", "packager/bundling.py", "packager/archive.py"),
         }
 
@@ -177,10 +193,14 @@ class Pipeline(TeacherStages):
                 quantization=variant.facts["quantization"],
                 # Times differ from run to run, and a bundle's bytes must not.
                 evaluation={k: v for k, v in evaluation.facts.items() if k != "microseconds_per_inference"},
+                references=references.facts,
                 windows=self.held_out["unseen_station"],
                 dataset=self.raw_dataset,
+                counts=self.data().facts["windows"],
                 contract=self.contract,
                 teacher=self.teacher().key,
+                released=released,
+                mode=self.retraining,
             )
 
         return self._stage("bundle", inputs, make)

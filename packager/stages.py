@@ -154,6 +154,28 @@ class TeacherStages:
 
         return self._stage("baselines", inputs, make)
 
+    def references(self) -> Stage:
+        """Scores of the teacher and the baselines on the very cases on which every artifact is run."""
+        teacher = self.teacher()
+        inputs = {
+            "data": self.data().key,
+            "teacher": teacher.key,
+            "cases": self.profile.scored_cases,
+            "source": source_digest(*TRAINING_SOURCES, *EVALUATION_SOURCES),
+        }
+
+        def make(_folder: Path) -> Mapping[str, Any]:
+            taught = self._evaluate_model(teacher.folder, self.cases)["scores"]
+            scores = {"teacher": {split: score["values"] for split, score in taught.items()}}
+            for name, forecast in self._baseline_forecasts().items():
+                scores[name] = {
+                    split: self._score(forecast(windows), windows, split)["values"]
+                    for split, windows in self.cases.items()
+                }
+            return scores
+
+        return self._stage("references", inputs, make)
+
     def teacher(self) -> Stage:
         """The server model; each member is a stage, so that a killed job keeps the members it has."""
         from packager.teacher.ensemble import join_members

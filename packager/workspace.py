@@ -4,9 +4,9 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ SOURCE_SUFFIXES = {".py", ".json", ".yaml"}
 
 @dataclass(frozen=True)
 class Stage:
-    """A finished stage: its folder of files, its facts as plain values, and what it cost."""
+    """A finished stage: its folder of files, its facts as plain values, its cost, and what it was made of."""
 
     name: str
     key: str
@@ -31,6 +31,7 @@ class Stage:
     facts: Mapping[str, Any]
     seconds: float
     cached: bool
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Workspace:
@@ -48,13 +49,25 @@ class Workspace:
             make: fills an empty folder and gives the facts. It is renamed into place afterwards: a stage that
                 died half way leaves nothing that looks finished.
         """
-        key = hashlib.sha256(canonical_json({"stage": name, **inputs})).hexdigest()
-        folder = self.folder / name / key[:24]
+        key = _key(name, inputs)
+        folder = self._folder(name, key)
         cached = (folder / RECORD).exists()
         if not cached:
             self._make(folder, inputs, make)
-        record = json.loads((folder / RECORD).read_text())
-        return Stage(name, key, folder, record["facts"], record["seconds"], cached)
+        return _read(name, folder, cached=cached)
+
+    def finished(self, name: str) -> Iterator[Stage]:
+        """Every finished stage of a name, whatever made it."""
+        for record in sorted((self.folder / name).glob(f"[!.]*/{RECORD}")):
+            yield _read(name, record.parent)
+
+    def known(self, name: str, key: str) -> Stage | None:
+        """A finished stage by its key, also if today's program would make another one."""
+        folder = self._folder(name, key)
+        return _read(name, folder) if (folder / RECORD).exists() else None
+
+    def _folder(self, name: str, key: str) -> Path:
+        return self.folder / name / key[:24]
 
     def _make(
         self, folder: Path, inputs: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]
@@ -75,6 +88,16 @@ class Workspace:
                     raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _key(name: str, inputs: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json({"stage": name, **inputs})).hexdigest()
+
+
+def _read(name: str, folder: Path, *, cached: bool = True) -> Stage:
+    record = json.loads((folder / RECORD).read_text())
+    inputs = record["inputs"]
+    return Stage(name, _key(name, inputs), folder, record["facts"], record["seconds"], cached, inputs)
 
 
 def _remove_abandoned(folder: Path) -> None:

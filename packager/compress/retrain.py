@@ -1,8 +1,8 @@
 """Retraining that moves few weights: from the released student, on newer data, towards a small update.
 
 First all weights that may move do, for some epochs. Those that moved most, for their layer, are kept; the
-others go back to what was released, exactly, and the chosen ones learn on without them. Weights that are equal
-in float are equal in every format whose scales are frozen (`packager.export.refill`).
+others go back to what was released, exactly, and the chosen ones learn on without them. Weights that are
+equal in float are equal in every format whose scales are frozen (`packager.export.refill`).
 """
 
 from collections.abc import Sequence

@@ -7,6 +7,7 @@ reason.
 
 import logging
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from packager.contract import Contract
 from packager.errors import ConversionFailed
 from packager.export.mlpackage import rename_outputs, write_package
 from packager.export.palette import palette
+from packager.export.refill_coreml import refill_package
 
 WEIGHTS = ("fp32", "fp16", "pal4")
 # Below this a look-up table costs more than it saves.
@@ -26,7 +28,9 @@ BODY = re.compile(r"(^|_|/)body_")
 FLOAT = re.compile(r"(^|_|/)(head|tail)_")
 
 
-def export_coreml(model: tf_keras.Model, contract: Contract, path: Path, *, weights: str) -> dict[str, Any]:
+def export_coreml(
+    model: tf_keras.Model, contract: Contract, path: Path, *, weights: str, frozen: Path | None = None
+) -> dict[str, Any]:
     """Convert a model to a `.mlpackage`; equal weights give equal bytes.
 
     Args:
@@ -36,6 +40,8 @@ def export_coreml(model: tf_keras.Model, contract: Contract, path: Path, *, weig
         path: the folder to write; it must not exist.
         weights: one of `WEIGHTS`: fp32 keeps the body in float32 too, fp16 rounds it, pal4 also gives every
             weight matrix of the body a palette of 16 values (one per matrix: finer ones need iOS 18).
+        frozen: a package that was exported in the same way before: its palettes are kept, and the package
+            differs from it in the weights only.
 
     Returns:
         What was compressed, for the manifest.
@@ -48,12 +54,18 @@ def export_coreml(model: tf_keras.Model, contract: Contract, path: Path, *, weig
             f"Core ML weights {weights!r} are not known; choose one of {', '.join(WEIGHTS)}."
         )
     converted, names = _convert(model, contract, fp16=weights != "fp32")
-    palettized: list[str] = []
-    if weights == "pal4":
-        converted, palettized = _palettize(converted)
+    palettized = _body_weights(converted) if weights == "pal4" else []
+    if weights == "pal4" and frozen is None:
+        converted = _palettize(converted, palettized)
     specification = converted.get_spec()
     rename_outputs(specification, names)
-    write_package(specification, Path(converted.weights_dir) / "weight.bin", path)
+    written = Path(converted.weights_dir) / "weight.bin"
+    if frozen is None:
+        write_package(specification, written, path)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            write_package(specification, written, Path(folder) / path.name)
+            refill_package(frozen, Path(folder) / path.name, path)
     return _facts(converted, weights, len(palettized))
 
 
@@ -112,10 +124,9 @@ def _sources(operation: Any) -> list[Any]:
     ]
 
 
-def _palettize(model: Any) -> tuple[Any, list[str]]:
+def _palettize(model: Any, chosen: list[str]) -> Any:
     import coremltools.optimize.coreml as cto
 
-    chosen = _body_weights(model)
     if not chosen:
         raise ConversionFailed(
             "No weights to palettize: no layer's name starts with `body_`. Name the body's layers."
@@ -124,7 +135,7 @@ def _palettize(model: Any) -> tuple[Any, list[str]]:
         mode="custom", lut_function=palette, granularity="per_tensor", weight_threshold=SMALLEST_PALETTIZED
     )
     config = cto.OptimizationConfig(op_name_configs=dict.fromkeys(chosen, rule))
-    return cto.palettize_weights(model, config), chosen
+    return cto.palettize_weights(model, config)
 
 
 def _body_weights(model: Any) -> list[str]:

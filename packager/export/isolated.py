@@ -41,6 +41,7 @@ class ConversionRequest:
         output: the artifact to write; replaced when it exists.
         options: keyword arguments of `export_tflite` or `export_coreml` (`quantization`, `batch`, `weights`).
         calibration: `.npz` of inputs by contract name, for static quantization.
+        frozen: the artifact of the release before, whose scales and palettes are kept.
         timeout_seconds: after this the process is killed.
     """
 
@@ -50,6 +51,7 @@ class ConversionRequest:
     output: Path
     options: Mapping[str, Any] = field(default_factory=dict)
     calibration: Path | None = None
+    frozen: Path | None = None
     timeout_seconds: float = 600.0
 
 
@@ -175,6 +177,7 @@ def _export(request: dict[str, Any]) -> dict[str, Any]:
     model = load_student(Path(request["student"]))
     contract = read_contract(Path(request["contract"]))
     output, options = Path(request["output"]), dict(request["options"])
+    options["frozen"] = Path(request["frozen"]) if request["frozen"] else None
     if request["target"] == "coreml":
         from packager.export.coreml import export_coreml
 

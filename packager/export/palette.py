@@ -42,7 +42,7 @@ def nearest_entries(weights: NDArray[Any], table: NDArray[Any]) -> NDArray[np.ui
     A weight that did not change keeps its index in a table that did not change.
     """
     distance = np.abs(weights.astype(np.float64).reshape(-1, 1) - table.astype(np.float64))
-    return np.argmin(distance, axis=1).astype(np.uint8)
+    return np.asarray(np.argmin(distance, axis=1), np.uint8)
 
 
 def _even_shares(values: NDArray[np.float64], counts: NDArray[Any]) -> NDArray[np.float64]:

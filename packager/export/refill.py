@@ -5,6 +5,7 @@ its code, and a patch between the two files is small. Ranges measured anew would
 `docs/adr/0019-frozen-scales.md`.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ FLOAT32, FLOAT16, INT8, INT32 = (
 NUMPY_TYPES = {FLOAT32: np.float32, FLOAT16: np.float16, INT8: np.int8, INT32: np.int32}
 # litert-quantizer's symmetric int8 leaves -128 out.
 LIMITS = {INT8: (-127, 127), INT32: (-(2**31), 2**31 - 1)}
+# litert-quantizer copies a constant that the float head and the int8 body share.
+DUPLICATE = re.compile(r"_duplicated_\d+$")
 OTHER_GRAPH = (
     "The released artifact and the retrained student have different graphs: {what}. Weights can be refilled "
     "only into an artifact of the same student's sizes, contract and converter: train a release from scratch."
@@ -38,17 +41,19 @@ def refill_tflite(released: bytes, fresh: bytes) -> bytes:
     """
     content = bytearray(released)
     model, values = schema.Model.GetRootAs(content), _constants(fresh)
+    left = set(values)
     for tensor, stored in _held(model):
-        name = tensor.Name().decode()
+        name = DUPLICATE.sub("", tensor.Name().decode())
         if name not in values:
             raise ConversionFailed(OTHER_GRAPH.format(what=f"{name!r} is only in the released one"))
-        code = _encode(tensor, values.pop(name))
+        left.discard(name)
+        code = _encode(tensor, values[name])
         if code.nbytes != stored.nbytes:
             raise ConversionFailed(OTHER_GRAPH.format(what=f"{name!r} has another size"))
         # A view into the file itself: nothing else of it moves.
         stored[:] = np.frombuffer(code.tobytes(), np.uint8)
-    if values:
-        raise ConversionFailed(OTHER_GRAPH.format(what=f"{min(values)!r} is only in the retrained one"))
+    if left:
+        raise ConversionFailed(OTHER_GRAPH.format(what=f"{min(left)!r} is only in the retrained one"))
     return bytes(content)
 
 
@@ -83,4 +88,5 @@ def _encode(tensor: Any, values: NDArray[Any]) -> NDArray[Any]:
     shape = [1] * values.ndim
     shape[quantization.QuantizedDimension() if len(scale) > 1 else 0] = len(scale)
     steps = np.rint(values / scale.reshape(shape))
-    return np.clip(steps, *LIMITS[kind]).astype(NUMPY_TYPES[kind])
+    low, high = LIMITS[kind]
+    return np.asarray(np.clip(steps, low, high), NUMPY_TYPES[kind])

@@ -76,7 +76,7 @@ def _refill(spec: Any, fresh: Any, values: NDArray[Any], weights: bytearray) -> 
 
 
 def _stored(value: Any, dtype: Any, weights: bytearray) -> NDArray[Any]:
-    """The numbers that a value points at in the weight file: a view, so that writing to it writes them there."""
+    """The numbers that a value points at in the weight file: a view, which writes into the file."""
     _, _, size, offset = BLOB_HEADER.unpack_from(weights, value.blobFileValue.offset)
     return np.frombuffer(weights, dtype, size // np.dtype(dtype).itemsize, offset)
 

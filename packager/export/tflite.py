@@ -21,6 +21,7 @@ from litert_quantizer.utils import qsv_utils, tfl_flatbuffer_utils
 
 from packager.contract import Contract
 from packager.errors import ConversionFailed
+from packager.export.refill import refill_tflite
 from packager.runtimes.interface import check_inputs
 from packager.runtimes.tflite import SIGNATURE
 from packager.types import Tensors
@@ -43,6 +44,7 @@ def export_tflite(
     quantization: str,
     calibration: Tensors | None,
     batch: int | None = 1,
+    frozen: Path | None = None,
 ) -> dict[str, Any]:
     """Convert a model to one `.tflite` file; equal weights give equal bytes.
 
@@ -55,6 +57,8 @@ def export_tflite(
         calibration: for w8a8: representative inputs, (case, ...), physical units; their extremes set the int8
             ranges.
         batch: 1, or None for any number of cases at once (a server).
+        frozen: an artifact that was exported in the same way before: its scales are kept, and the file
+            differs from it in the weights only. Nothing is calibrated then.
 
     Returns:
         What was quantized, for the manifest: counts of tensors per type and of operations, scales at the two
@@ -68,25 +72,22 @@ def export_tflite(
             f"TFLite quantization {quantization!r} is not known; choose one of {', '.join(QUANTIZATIONS)}."
         )
     cases = check_inputs(contract, calibration) if calibration else 0
-    if quantization == "w8a8" and not cases:
+    if quantization == "w8a8" and not cases and not frozen:
         raise ConversionFailed(
             "Static int8 needs calibration inputs; give a few hundred representative cases."
         )
     content = convert_float(model, contract, batch=batch)
-    with warnings.catch_warnings():
-        # LiteRT warns that keeping every tensor costs memory; the quantizer does it to see their ranges.
-        warnings.simplefilter("ignore", UserWarning)
-        if quantization == "fp16":
-            content = _quantize(content, _fp16_recipe(), {})
-        elif quantization == "w8a8" and calibration:
-            content = _quantize_static(content, contract, calibration)
+    if frozen:
+        content = refill_tflite(frozen.read_bytes(), content)
+    else:
+        content = _compressed(content, contract, quantization, calibration)
     facts = _facts(content, quantization)
     if quantization in COMPRESSED_TYPES and COMPRESSED_TYPES[quantization] not in facts["tensors"]:
         raise ConversionFailed(
             f"Nothing was compressed by {quantization}: no layer's name starts with `body_`. "
             "Name the layers of the body so."
         )
-    if quantization == "w8a8":
+    if quantization == "w8a8" and not frozen:
         facts["calibration_cases"] = cases
     path.write_bytes(content)
     return facts
@@ -108,6 +109,17 @@ def convert_float(model: tf_keras.Model, contract: Contract, *, batch: int | Non
         tf.saved_model.save(module, folder, signatures={SIGNATURE: concrete})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         content: bytes = converter.convert()
+    return content
+
+
+def _compressed(content: bytes, contract: Contract, quantization: str, calibration: Tensors | None) -> bytes:
+    with warnings.catch_warnings():
+        # LiteRT warns that keeping every tensor costs memory; the quantizer does it to see their ranges.
+        warnings.simplefilter("ignore", UserWarning)
+        if quantization == "fp16":
+            return _quantize(content, _fp16_recipe(), {})
+        if quantization == "w8a8" and calibration:
+            return _quantize_static(content, contract, calibration)
     return content
 
 

@@ -2,15 +2,19 @@
 
 from packager.recipes.profiles import PROFILES, Profile, get_profile
 from packager.recipes.recipe import Export, Gates, Recipe, get_recipe, parse_recipe, read_recipe, recipe_names
+from packager.recipes.updates import UPDATE_MODES, UpdateMode, get_update_mode
 
 __all__ = [
     "PROFILES",
+    "UPDATE_MODES",
     "Export",
     "Gates",
     "Profile",
     "Recipe",
+    "UpdateMode",
     "get_profile",
     "get_recipe",
+    "get_update_mode",
     "parse_recipe",
     "read_recipe",
     "recipe_names",

@@ -94,6 +94,21 @@ def evaluate_artifact(
     )
 
 
+def score_artifact(
+    path: Path,
+    *,
+    format: str,  # noqa: A002 - the manifest's word
+    cases: Mapping[str, Windows],
+    contract: Contract,
+) -> dict[str, Scores]:
+    """Scores of an artifact by split, in the first precision that a device may use: those of manifests."""
+    runtime = open_runtime(path, format, precision=PRECISIONS[format][0], contract=contract)
+    return {
+        split: score_forecasts(runtime.run(windows.inputs), windows.targets, contract, split=split)
+        for split, windows in cases.items()
+    }
+
+
 def _check_finite(outputs: Tensors, artifact: str, precision: str, split: str) -> None:
     # Scores leave out what is NaN: an artifact that breaks on the hard cases would look the better for it.
     for name, values in outputs.items():

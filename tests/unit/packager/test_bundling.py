@@ -17,6 +17,10 @@ from tests.unit.packager.dataset.small import make_dataset
 
 CONTRACT = reference_contract()
 RECIPE = get_recipe("tflite_w8a8")
+BUCKETS = {"1-6": 1.0, "7-12": 1.23456, "13-24": 2.0, "25-48": 3.0, "1-24": 1.5, "1-48": None}
+REFERENCES = {
+    "teacher": {"unseen_station": {"temperature": BUCKETS}, "unseen_period": {"temperature": BUCKETS}}
+}
 EVALUATION = {"skill_loss_percent": 1.5, "scores": {"unseen_station": {"temperature": {"1-48": 1.25}}}}
 
 
@@ -33,8 +37,10 @@ def bundled(path, artifact, **changed):
         "artifact": artifact,
         "quantization": {"scheme": "w8a8"},
         "evaluation": EVALUATION,
+        "references": REFERENCES,
         "windows": weather_windows(CONTRACT),
         "dataset": make_dataset(),
+        "counts": {"train": 30, "unseen_station": 10},
         "contract": CONTRACT,
         "teacher": "5" * 64,
     }
@@ -67,9 +73,10 @@ def test_a_bundle_is_verified_and_says_how_it_was_made(tmp_path, artifact):
         "digest": RECIPE.digest,
         "steps": [{"distil": {}}, {"export": {"format": "tflite", "quantization": "w8a8"}}],
     }
-    assert manifest["scores"] == EVALUATION
+    assert {key: manifest["scores"][key] for key in EVALUATION} == EVALUATION
     assert manifest["quantization"] == {"scheme": "w8a8"}
-    assert manifest["provenance"]["dataset"] == {"sha256": "0" * 64, "sources": ["test"]}
+    assert manifest["provenance"]["dataset"]["sha256"] == "0" * 64
+    assert manifest["provenance"]["dataset"]["sources"] == ["test"]
     assert manifest["provenance"]["teacher"] == "5" * 64
     assert manifest["provenance"]["toolchain"]["tensorflow"] == version("tensorflow")
     assert manifest["sizes"] == {"artifact": artifact.stat().st_size}
@@ -105,3 +112,44 @@ def test_a_manifest_says_which_devices_the_recipe_is_for(tmp_path, artifact):
     bundled(tmp_path / "for_all.bundle", artifact)
     assert open_bundle(tmp_path / "for_some.bundle").manifest["targeting"] == {"ram_min_mb": 2048}
     assert "targeting" not in open_bundle(tmp_path / "for_all.bundle").manifest
+
+
+def test_a_manifest_holds_what_else_was_scored_on_the_same_cases(tmp_path, artifact):
+    bundled(tmp_path / "one.bundle", artifact)
+    references = open_bundle(tmp_path / "one.bundle").manifest["scores"]["references"]
+    scores = references["unseen_station"]["teacher"]["temperature"]
+    assert scores == {"1-6": 1.0, "7-12": 1.235, "13-24": 2.0, "25-48": 3.0, "1-48": None}
+    assert set(references) == {"unseen_station"}
+
+
+def test_figures_are_rounded_to_four_digits_and_counts_are_not(tmp_path, artifact):
+    scores = {"unseen_station": {"pressure_msl": {"1-48": 1013.2468}, "precipitation": {"1-48": 0.000123456}}}
+    bundled(tmp_path / "one.bundle", artifact, evaluation=EVALUATION | {"scores": scores, "cases": 123456})
+    held = open_bundle(tmp_path / "one.bundle").manifest["scores"]
+    assert held["scores"]["unseen_station"]["pressure_msl"]["1-48"] == 1013
+    assert held["scores"]["unseen_station"]["precipitation"]["1-48"] == 0.0001235
+    assert held["cases"] == 123456
+
+
+def test_a_manifest_counts_its_data(tmp_path, artifact):
+    bundled(tmp_path / "one.bundle", artifact)
+    told, dataset = open_bundle(tmp_path / "one.bundle").manifest["provenance"]["dataset"], make_dataset()
+    assert (told["stations"], told["hours"]) == (len(dataset.stations), len(dataset))
+    assert told["windows"] == {"train": 30, "unseen_station": 10}
+    assert set(told["precipitation_labels"]) == {"weather_code", "wet_bulb"}
+
+
+def test_a_retrained_bundle_asks_the_released_questions_and_names_its_base(tmp_path, artifact):
+    bundled(tmp_path / "first.bundle", artifact)
+    released = open_bundle(tmp_path / "first.bundle")
+    moved = tmp_path / "moved" / "model.tflite"
+    moved.parent.mkdir()
+    moved.write_bytes(build_tflite(CONTRACT, offset=0.01))
+    # Other windows to choose from: a bundle made from scratch would ask about others.
+    windows = weather_windows(CONTRACT, count=20)
+    bundled(tmp_path / "next.bundle", moved, released=released, mode="light", windows=windows)
+    retrained = open_bundle(tmp_path / "next.bundle")
+    assert retrained.golden["inputs"] == released.golden["inputs"]
+    assert retrained.manifest["provenance"]["base"] == {"sha256": released.sha256, "mode": "light"}
+    assert "base" not in released.manifest["provenance"]
+    verify_bundle(tmp_path / "next.bundle")

@@ -179,3 +179,22 @@ def test_what_a_killed_process_left_is_removed_after_a_week_and_not_before(tmp_p
     Workspace(tmp_path).stage("teacher", {"seed": 1}, write("one"))
     assert not old.exists()
     assert young.exists()
+
+
+def test_finished_stages_are_found_again_whatever_made_them(tmp_path):
+    stages = Workspace(tmp_path)
+    first, second = (stages.stage("student", {"seed": seed}, write(str(seed))) for seed in (1, 2))
+    stages.stage("teacher", {}, write("t"))
+    assert {stage.key for stage in stages.finished("student")} == {first.key, second.key}
+    assert list(stages.finished("bundle")) == []
+    found = stages.known("student", first.key)
+    assert (found.key, found.facts, found.inputs) == (first.key, {"text": "1"}, {"seed": 1})
+    assert stages.known("student", "0" * 64) is None
+
+
+def test_a_stage_in_the_making_is_not_found(tmp_path):
+    def make(folder):
+        assert list(Workspace(tmp_path).finished("student")) == []
+        return {}
+
+    Workspace(tmp_path).stage("student", {}, make)

@@ -148,3 +148,43 @@ def test_too_few_windows_and_missing_tolerances_are_refused(runtime, windows):
         make_golden(runtime, windows.take(slice(10)), CONTRACT, tolerances=TOLERANCES)
     with pytest.raises(ValueError, match="temperature"):
         make_golden(runtime, windows, CONTRACT, tolerances={"wind": 1.0})
+
+
+def moved_by(runtime, name, change):
+    def move(outputs):
+        outputs[name] = outputs[name] + change
+
+    return Disturbed(runtime, move)
+
+
+def test_a_retrained_artifact_is_asked_the_released_questions(runtime, golden):
+    other = weather_windows(CONTRACT, count=20)
+    again = make_golden(runtime, other, CONTRACT, tolerances=TOLERANCES, released=golden)
+    assert again == golden
+    assert make_golden(runtime, other, CONTRACT, tolerances=TOLERANCES)["inputs"] != golden["inputs"]
+
+
+@pytest.mark.parametrize(("change", "kept"), [(0.1, True), (0.2, False)])
+def test_an_output_near_its_released_value_keeps_it(runtime, windows, golden, change, kept):
+    # A quarter of the tolerance of 0.5 is 0.125, and a stored value is off by up to 0.025 itself.
+    moved = moved_by(runtime, "dew_point", change)
+    again = make_golden(moved, windows, CONTRACT, tolerances=TOLERANCES, released=golden)
+    assert (again["outputs"]["dew_point"] == golden["outputs"]["dew_point"]) is kept
+    assert again["outputs"]["temperature"] == golden["outputs"]["temperature"]
+
+
+@pytest.mark.parametrize("change", [0.1, 0.2, 3.0])
+def test_the_retrained_artifact_meets_its_own_vectors_with_room_for_a_device(
+    runtime, windows, golden, change
+):
+    moved = moved_by(runtime, "dew_point", change)
+    again = make_golden(moved, windows, CONTRACT, tolerances=TOLERANCES, released=golden)
+    seen = replay_golden(moved, again, CONTRACT).max_abs_difference["dew_point"]
+    assert seen <= 0.25 * TOLERANCES["dew_point"] + golden["outputs"]["dew_point"]["scale"] / 2
+
+
+def test_released_vectors_of_another_contract_are_refused(runtime, windows, golden):
+    broken = copy.deepcopy(golden)
+    broken["outputs"]["fog"] = broken["outputs"].pop("dew_point")
+    with pytest.raises(BundleInvalid, match="fog"):
+        make_golden(runtime, windows, CONTRACT, tolerances=TOLERANCES, released=broken)

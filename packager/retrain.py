@@ -1,0 +1,202 @@
+"""Retraining: a released student learns from newer data, and its bundles cost phones a small patch.
+
+Everything but the student's weights stays as it was released: sizes, normalisation, teacher, scales,
+palettes, golden inputs. See `docs/retraining.md`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from packager.bundle import Bundle, open_bundle, patch_size
+from packager.contract import Contract
+from packager.errors import GateFailed, PackagerError
+from packager.pipeline import Pipeline
+from packager.recipes import Recipe, UpdateMode, get_recipe
+from packager.stages import EVALUATION_SOURCES, TRAINING_SOURCES
+from packager.verify.evaluate import GATE_SPLIT, score_artifact
+from packager.verify.skill import Scores, skill_loss_percent
+from packager.workspace import Stage, Workspace, source_digest
+
+# A retrained variant that forecasts worse than the released one, on the same cases, is no update. Half a
+# percent is what quantization alone moves a score by.
+MAX_REGRESSION_PERCENT = 0.5
+
+
+@dataclass(frozen=True)
+class Base:
+    """Released bundles by recipe, with the student that they were exported from and its teacher."""
+
+    bundles: Mapping[str, Bundle]
+    student: Stage
+    teacher: Stage
+
+
+def find_base(workspace: Workspace, paths: Sequence[Path]) -> Base:
+    """Find the models that released bundles were exported from.
+
+    Args:
+        workspace: the folder of stages in which the bundles were built: a bundle has no trainable weights.
+        paths: bundles of one release, or folders of them. Those of the server's model are left out.
+
+    Raises:
+        PackagerError: no bundle for phones, or the workspace lacks their student or its teacher, or they have
+            more than one.
+        BundleInvalid: one of them is damaged.
+    """
+    bundles = [open_bundle(path) for path in _files(paths)]
+    chosen = {bundle.manifest["recipe"]["name"]: bundle for bundle in bundles}
+    chosen = {name: bundle for name, bundle in chosen.items() if get_recipe(name).for_phones}
+    if not chosen:
+        named = ", ".join(str(path) for path in paths)
+        raise PackagerError(f"{named} holds no bundle for phones; give a .bundle file or a folder of them.")
+    students = {name: _student(workspace, bundle) for name, bundle in chosen.items()}
+    first = next(iter(students.values()))
+    if others := [name for name, student in students.items() if student.key != first.key]:
+        raise PackagerError(
+            f"{', '.join(sorted(others))} were exported from another student than {next(iter(students))}. "
+            "Give the bundles of one release."
+        )
+    teacher = workspace.known("teacher", first.inputs["teacher"])
+    if teacher is None:
+        raise PackagerError(_missing(workspace, "teacher", next(iter(chosen.values()))))
+    return Base(chosen, first, teacher)
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    return [file for path in paths for file in (sorted(path.glob("*.bundle")) if path.is_dir() else [path])]
+
+
+def _student(workspace: Workspace, bundle: Bundle) -> Stage:
+    for stage in workspace.finished("bundle"):
+        if stage.facts["sha256"] == bundle.sha256:
+            variant = workspace.known("variant", stage.inputs["variant"])
+            key = variant.inputs["model"] if variant else ""
+            if student := workspace.known("student", key) or workspace.known("retrained", key):
+                return student
+    raise PackagerError(_missing(workspace, "student", bundle))
+
+
+def _missing(workspace: Workspace, what: str, bundle: Bundle) -> str:
+    return (
+        f"{workspace.folder} holds no {what} of {bundle.path.name} ({bundle.sha256[:12]}). Retraining starts "
+        "from the weights that were trained, which a bundle does not hold: give --work the folder in which "
+        "it was built."
+    )
+
+
+@dataclass(kw_only=True)
+class Retraining(Pipeline):
+    """The stages from a released student to its successors.
+
+    Attributes:
+        base: what was released.
+        mode: how much of it may move.
+    """
+
+    base: Base
+    mode: UpdateMode
+
+    def teacher(self) -> Stage:
+        """The teacher of the release: it labels the new days, too."""
+        return self.base.teacher
+
+    def student(self, recipe: Recipe) -> Stage:  # noqa: ARG002 - one student for all recipes
+        """The released student after retraining."""
+        from packager.compress.distil import DistilOptions
+        from packager.compress.retrain import RetrainOptions, retrain
+        from packager.student.training import TrainingOptions
+
+        training = TrainingOptions(
+            epochs=self.mode.epochs, learning_rate=self.mode.learning_rate, weight_decay=0.0, patience=99
+        )
+        options = RetrainOptions(self.mode.moved_share, self.mode.layers, DistilOptions(training=training))
+        inputs = {
+            "student": self.base.student.key,
+            "teacher": self.base.teacher.key,
+            "data": self.data().key,
+            "options": options.to_dict(),
+            "source": source_digest(*TRAINING_SOURCES, "packager/compress"),
+        }
+
+        def make(folder: Path) -> Mapping[str, Any]:
+            facts = retrain(
+                student=self.base.student.folder,
+                teacher=self.base.teacher.folder,
+                windows=self.windows("train"),
+                stopping=self.windows("early_stopping"),
+                options=options,
+                folder=folder,
+                progress=lambda fraction, message: self.progress("student", fraction, message),
+            )
+            return self._evaluate_model(folder, self.held_out) | facts
+
+        return self._stage("retrained", inputs, make)
+
+    @property
+    def released(self) -> Mapping[str, Bundle]:
+        """By recipe, the bundle that the next one replaces."""
+        return self.base.bundles
+
+    @property
+    def retraining(self) -> str:
+        """The name of the mode, as manifests hold it."""
+        return self.mode.name
+
+    def update(self, recipe: Recipe) -> dict[str, Any]:
+        """Build a recipe's next bundle, and say what it costs a phone and what it gains.
+
+        Returns:
+            As `report`, with `patch_bytes`, `patch_percent` of the new bundle's bytes on the wire, and
+            `change_percent` of its error against the released artifact's on the same cases: less is better.
+        """
+        released, figures = self.base.bundles[recipe.name], self.report(recipe)
+        if not figures["bundled"]:
+            return figures
+        path = Path(figures["path"])
+        patch = patch_size(released.path, path)
+        figures |= {
+            "patch_bytes": patch,
+            "patch_percent": round(100 * patch / figures["bytes_on_wire"], 2),
+            "change_percent": round(self.change_percent(recipe), 3),
+        }
+        return figures
+
+    def _check_gates(self, recipe: Recipe, bundle: Stage) -> None:
+        super()._check_gates(recipe, bundle)
+        change = self.change_percent(recipe)
+        if not change <= MAX_REGRESSION_PERCENT:
+            raise GateFailed(
+                f"{recipe.name}: on the same cases it forecasts {change:.2f} % worse than the released one; "
+                f"{MAX_REGRESSION_PERCENT} % is allowed. Bring more data, or let fewer weights move."
+            )
+
+    def change_percent(self, recipe: Recipe) -> float:
+        """Mean over outputs of the new error ÷ the released one − 1, in percent, on unseen stations."""
+        facts, contract = self.evaluation(recipe).facts, self.contract
+        after = Scores(GATE_SPLIT, facts["scored_cases"][GATE_SPLIT], facts["scores"][GATE_SPLIT])
+        return skill_loss_percent(after, self._released_scores(recipe, contract), contract)
+
+    def _released_scores(self, recipe: Recipe, contract: Contract) -> Scores:
+        released = self.base.bundles[recipe.name]
+        inputs = {
+            "bundle": released.sha256,
+            "data": self.data().key,
+            "cases": self.profile.scored_cases,
+            "source": source_digest(*EVALUATION_SOURCES),
+        }
+
+        def make(_folder: Path) -> Mapping[str, Any]:
+            with TemporaryDirectory(prefix="skyfold-released-") as folder:
+                artifact = released.extract(Path(folder))
+                scores = score_artifact(artifact, format=released.format, cases=self.cases, contract=contract)
+            return {split: score.to_dict() for split, score in scores.items()}
+
+        return Scores.from_dict(dict(self._stage("released", inputs, make).facts[GATE_SPLIT]))
+
+
+def recipes_of(base: Base) -> list[Recipe]:
+    """The recipes that a retraining builds again."""
+    return [get_recipe(name) for name in sorted(base.bundles)]
