@@ -94,7 +94,7 @@ def parse_batch(document: Mapping[str, Any], *, now: datetime) -> Batch:
         hour = _hour(f"operations[{index}].hour", entry["hour"], now)
         operations[Done(entry["operation"], entry["outcome"], hour)] += int(entry["count"])
     return Batch(
-        batch_id=UUID(document["batch_id"].strip()),
+        batch_id=_uuid(document["batch_id"]),
         channel=document["channel"],
         platform=document["platform"],
         release=document.get("release"),
@@ -196,6 +196,15 @@ def _check_cell(name: str) -> None:
     )
 
 
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise ParameterInvalid(
+            f"batch_id: {_shown(text)} was given; allowed are UUIDs: 32 hexadecimal digits, with dashes."
+        ) from error
+
+
 def _whole(value: float | None) -> int | None:
     """JSON Schema takes 3.0 for a whole number."""
     return None if value is None else int(value)
@@ -203,7 +212,7 @@ def _whole(value: float | None) -> int | None:
 
 def _hour(field: str, text: str, now: datetime) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.strip()).astimezone(UTC)
+        moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ParameterInvalid(
             f"{field}: {_shown(text)} was given; allowed are times with their UTC offset, such as "

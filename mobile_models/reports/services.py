@@ -104,7 +104,7 @@ def _check_token(batch: Batch, token: tokens.Token) -> None:
     ):
         if given != allowed:
             raise ParameterInvalid(
-                f"{name}: {given!r} was given; the token is for {allowed}. "
+                f"{name}: {given!r} was given; allowed is the token's, {allowed}. "
                 "Ask for a token of the device's own."
             )
 

@@ -1,0 +1,158 @@
+"""E-values bet fairly: no gain where nothing is wrong, growth where something is."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mobile_models.health.evidence import (
+    ODDS,
+    Failures,
+    Measured,
+    combined,
+    e_value,
+    failure_bets,
+    forgery_ruled_out,
+    ratio_evidence,
+    share_bets,
+    shift_bets,
+    stands_without_top_cell,
+)
+
+TOLERANCE = 1.25
+
+
+def weighted_odds(exposed, control, failed, odds):
+    """All splits of the failures between the arms with their probabilities at these odds."""
+    from math import comb
+
+    splits = range(max(0, failed - control), min(failed, exposed) + 1)
+    weights = np.array([comb(exposed, x) * comb(control, failed - x) * odds**x for x in splits], float)
+    return splits, weights / weights.sum()
+
+
+@given(
+    exposed=st.integers(1, 40),
+    control=st.integers(1, 40),
+    failed=st.integers(1, 20),
+    odds=st.floats(0.05, TOLERANCE),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_bet_on_failures_gains_where_the_odds_are_tolerated(exposed, control, failed, odds):
+    failed = min(failed, exposed + control)
+    splits, chances = weighted_odds(exposed, control, failed, odds)
+    gains = [
+        np.exp(failure_bets([Failures(exposed, x, control, failed - x)], tolerance=TOLERANCE)) for x in splits
+    ]
+    assert np.all(chances @ np.array(gains) <= 1 + 1e-9)
+
+
+@given(st.integers(0, 30), st.integers(0, 300), st.integers(0, 300), st.integers(0, 30))
+@settings(max_examples=60, deadline=None)
+def test_bets_on_failures_are_finite_whatever_the_table(failed, more, control, control_failed):
+    table = Failures(failed + more, failed, control + control_failed, control_failed)
+    assert np.isfinite(failure_bets([table], tolerance=TOLERANCE)).all()
+
+
+def test_what_hits_both_sides_alike_is_no_evidence():
+    outage = Failures(100, 90, 9900, 8910)
+    assert e_value(failure_bets([outage] * 5, tolerance=TOLERANCE)) < 1
+    assert e_value(failure_bets([Failures(100, 50, 0, 0)], tolerance=TOLERANCE)) == pytest.approx(1)
+
+
+def test_two_percent_against_a_tenth_is_evidence_at_five_hundred_devices():
+    assert e_value(failure_bets([Failures(500, 10, 9500, 10)], tolerance=TOLERANCE)) > 10_000
+
+
+def test_the_order_of_windows_does_not_matter_and_their_evidence_multiplies():
+    one, other = Failures(100, 2, 1000, 1), Failures(200, 3, 900, 2)
+    together = failure_bets([one, other], tolerance=TOLERANCE)
+    apart = failure_bets([other], tolerance=TOLERANCE) + failure_bets([one], tolerance=TOLERANCE)
+    assert together == pytest.approx(apart)
+
+
+@given(st.integers(1, 60), st.floats(0.0001, 0.01))
+@settings(max_examples=40, deadline=None)
+def test_no_bet_on_a_share_gains_where_it_is_allowed(count, rate):
+    from math import comb
+
+    chances = [comb(count, x) * rate**x * (1 - rate) ** (count - x) for x in range(count + 1)]
+    gains = [np.exp(share_bets(x, count, allowed=0.01)) for x in range(count + 1)]
+    assert np.all(np.array(chances) @ np.array(gains) <= 1 + 1e-9)
+
+
+def test_a_mean_that_is_tolerably_higher_gains_nothing_and_a_higher_one_does():
+    rng = np.random.default_rng(3)
+    gains, found = [], []
+    for _ in range(4000):
+        exposed, control = rng.normal(0.02, 0.2, 20), rng.normal(0.0, 0.2, 60)
+        gains.append(
+            np.exp(shift_bets([(measured(exposed), measured(control))], variance=0.04, tolerance=0.02))
+        )
+        worse = measured(exposed + 0.2)
+        found.append(e_value(shift_bets([(worse, measured(control))], variance=0.04, tolerance=0.02)))
+    means, errors = np.mean(gains, axis=0), np.std(gains, axis=0) / np.sqrt(len(gains))
+    assert np.all(means[:4] <= 1 + 4 * errors[:4])
+    assert np.median(found) > 20
+
+
+def measured(values):
+    return Measured(len(values), float(values.sum()), float((values**2).sum()))
+
+
+def test_a_stream_without_a_fault_rarely_ever_looks_bad():
+    rng = np.random.default_rng(7)
+    highest = []
+    for _ in range(300):
+        sums, top = np.zeros(len(ODDS)), 0.0
+        for _ in range(60):
+            table = Failures(50, rng.binomial(50, 0.01), 950, rng.binomial(950, 0.01))
+            sums += failure_bets([table], tolerance=TOLERANCE)
+            top = max(top, e_value(sums))
+        highest.append(top)
+    assert np.mean(np.array(highest) >= 20) <= 0.05
+
+
+def test_tests_that_have_not_begun_are_paid_for():
+    assert combined([], 17) == 1
+    assert combined([1700.0], 17) == pytest.approx((1700 + 16) / 17)
+
+
+@given(st.integers(10, 5000), st.floats(0.01, 0.9))
+@settings(max_examples=50, deadline=None)
+def test_the_usual_number_of_exposed_devices_is_no_mismatch(count, share):
+    many, few = ratio_evidence(round(count * share), count, share)
+    assert max(many, few) < 10
+
+
+def test_forgers_who_all_say_that_they_are_exposed_show():
+    assert ratio_evidence(200, 10_000, 0.01)[0] > 1e6
+    assert ratio_evidence(40, 10_000, 0.01)[1] > 1000
+    assert ratio_evidence(500, 500, 1.0) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("exposed", "count", "share", "needed", "forged", "ruled_out"),
+    [
+        (100, 10_000, 0.01, 5, 0.01, True),  # forgers would make it 200
+        (200, 10_000, 0.01, 100, 0.01, False),
+        (24, 1200, 0.01, 12, 0.01, False),  # early: as many as chance and forgers could be
+        (12, 600, 0.01, 6, 0.01, False),
+        (500, 1000, 0.5, 100, 0.01, True),  # more failures than forgers
+        (500, 1000, 0.5, 5, 0.01, False),
+        (500, 1000, 0.5, 5, 0.0, True),
+    ],
+)
+def test_forgers_are_ruled_out_by_their_number_or_by_the_ratio(
+    exposed, count, share, needed, forged, ruled_out
+):
+    found = forgery_ruled_out(exposed=exposed, count=count, share=share, needed=needed, forged=forged)
+    assert found is ruled_out
+
+
+def test_one_cell_cannot_decide_alone_unless_the_fleet_lives_there():
+    assert not stands_without_top_cell({"A": (9.0, 10), "B": (1.0, 10), "C": (0.0, 10)})
+    assert stands_without_top_cell({"A": (5.0, 10), "B": (3.0, 10), "C": (2.0, 10)})
+    assert stands_without_top_cell({"A": (9.0, 30), "B": (1.0, 10)})
+    assert not stands_without_top_cell({"A": (-1.0, 10)})
+    assert not stands_without_top_cell({})
