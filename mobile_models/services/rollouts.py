@@ -17,6 +17,7 @@ from mobile_models.rollout import EVERYONE
 from mobile_models.services import places
 from mobile_models.services.releases import check_complete
 from mobile_models.services.steps import change, fresh, locked_channel, recorded, step
+from mobile_models.signing import services as signing
 from mobile_models.signing.publishing import publish_soon
 
 FARTHEST = timedelta(days=366)
@@ -57,10 +58,11 @@ def start_rollout(
         "started_by": by,
     }
     with transaction.atomic():
+        transitions.check(transitions.START, release, by)
+        check_offerable(release)  # may sign, under a lock that others take before a release's
         audience = locked_channel(channel)
         fresh(release)
         transitions.check(transitions.START, release, by)
-        check_offerable(release)
         rollout = places.scheduled(audience, release, **asked)
         if starts_at is None or starts_at <= now():
             begin(rollout, by=by)
@@ -205,10 +207,8 @@ def check_offerable(release: Release) -> None:
         ReleaseIncomplete: one of its bundles was refused or revoked.
         ReleaseNotSigned: the offline keys have not signed it.
     """
-    from mobile_models.signing.services import require_signed
-
     check_complete(release)
-    require_signed(release)
+    signing.require_signed(release)
 
 
 def _roll_back_if_possible(rollout: Rollout, reason: str, by: User | None) -> None:

@@ -34,6 +34,8 @@ def _advance(key: int) -> bool:
     rollout = Rollout.objects.select_related("channel", "release").get(pk=key)
     try:
         with transaction.atomic():
+            if rollout.state == Rollout.State.SCHEDULED:
+                check_offerable(rollout.release)
             locked(rollout)
             if not Rollout.objects.filter(_due(), pk=key).exists():
                 return False
@@ -44,14 +46,13 @@ def _advance(key: int) -> bool:
 
 
 def _begin(rollout: Rollout) -> bool:
-    check_offerable(rollout.release)
     with recorded("begin_rollout", rollout, by=None):
         begin(rollout, by=None)
     return True
 
 
 def _next_stage(rollout: Rollout) -> bool:
-    from mobile_models.health.services import is_healthy
+    from mobile_models.health.services import is_healthy  # which halts through this package
 
     stage = rollout.stages[rollout.stage]
     if stage["if_healthy"] and not is_healthy(rollout):
