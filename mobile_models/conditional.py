@@ -111,10 +111,10 @@ def choose_coding(header: str | None, sizes: Mapping[str, int]) -> str:
             unnamed = LEAST
         return weights.get(coding, unnamed or 0.0), named, coding == IDENTITY and not named, -sizes[coding]
 
-    best = max(sizes, key=rating)
+    best = max(sorted(sizes), key=rating)
     if rating(best)[0] == 0:
         raise NotAcceptable(
-            f"Accept-Encoding {(header or '')[:100]!r} allows none of {', '.join(sizes)}. "
+            f"Accept-Encoding {(header or '')[:100]!r} allows none of {', '.join(sorted(sizes))}. "
             "Allow one of them; without the header the plain form is sent."
         )
     return best
