@@ -181,12 +181,6 @@ class Retraining(Pipeline):
 
     def _released_scores(self, recipe: Recipe, contract: Contract) -> Scores:
         released = self.base.bundles[recipe.name]
-        inputs = {
-            "bundle": released.sha256,
-            "data": self.data().key,
-            "cases": self.profile.scored_cases,
-            "source": source_digest(*EVALUATION_SOURCES),
-        }
 
         def make(_folder: Path) -> Mapping[str, Any]:
             with TemporaryDirectory(prefix="skyfold-released-") as folder:
@@ -194,7 +188,18 @@ class Retraining(Pipeline):
                 scores = score_artifact(artifact, format=released.format, cases=self.cases, contract=contract)
             return {split: score.to_dict() for split, score in scores.items()}
 
-        return Scores.from_dict(dict(self._stage("released", inputs, make).facts[GATE_SPLIT]))
+        return Scores.from_dict(
+            dict(self._stage("released", self.released_inputs(recipe), make).facts[GATE_SPLIT])
+        )
+
+    def released_inputs(self, recipe: Recipe) -> dict[str, Any]:
+        """What the scores of the released artifact depend on: the data may have more held-out cases now."""
+        return {
+            "bundle": self.base.bundles[recipe.name].sha256,
+            "data": self.data().key,
+            "cases": self.profile.scored_cases,
+            "source": source_digest(*EVALUATION_SOURCES),
+        }
 
 
 def recipes_of(base: Base) -> list[Recipe]:
