@@ -1,5 +1,7 @@
 """Random catalogs, devices and what they run, from few values, so that every rule is met often."""
 
+from functools import partial
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -42,34 +44,49 @@ conditions = st.just({}) | st.fixed_dictionaries(
 ).map(without_nothing)
 
 
-@st.composite
-def bundles(draw: Any, platform: str, release: str, counter: int) -> dict[str, Any]:
-    variant, form, precision = draw(st.sampled_from(VARIANTS))
-    sha256, size = draw(st.sampled_from(DIGESTS)), draw(st.sampled_from([1000, 2000]))
-    ends = {"min": draw(maybe_version), "max": draw(maybe_version)}
+def bundle_words(random: Random) -> dict[str, Any]:
+    """A bundle that asks for little of a device, or for much."""
+    variant, form, precision = random.choice(VARIANTS)
+    version, few = partial(random.choice, (None, None, None, *VERSIONS)), partial(some_of, random)
     return {
-        "release": release,
-        "release_counter": counter,
         "variant": variant,
         "format": form,
         "precision": precision,
-        "contract_version": draw(st.integers(1, 2)),
+        "contract_version": random.randint(1, 2),
         "contract_sha256": digest("c0"),
-        "engine_min": draw(st.sampled_from([{}, {"litert": "2.0"}, {"litert": "2.5"}])),
-        "os_min": draw(maybe_version),
-        "app_range": draw(st.sampled_from([None, ends])),
-        "ram_min_mb": draw(st.none() | st.sampled_from([4000, 6000])),
-        "accelerators": draw(some(ACCELERATORS)),
-        "regions": draw(some(REGIONS)),
-        "perf_class": draw(some(PERF_CLASSES)),
-        "size": size,
-        "sha256": sha256,
-        "target": f"bundles/{platform}/{sha256}.zip",
-        "url": f"/v1/blobs/{sha256}",
-        "encodings": draw(st.sampled_from([{}, {"zstd": {"size": 900, "sha256": digest("e1")}}])),
+        "engine_min": random.choice([{}, {"litert": "2.0"}, {"litert": "2.5"}]),
+        "os_min": version(),
+        "app_range": random.choice([None, {"min": version(), "max": version()}]),
+        "ram_min_mb": random.choice([None, None, 4000, 6000]),
+        "accelerators": few(ACCELERATORS),
+        "regions": few(REGIONS),
+        "perf_class": few(PERF_CLASSES),
+        "size": random.choice([1000, 2000]),
+        "sha256": random.choice(DIGESTS),
+        "encodings": random.choice([{}, {"zstd": {"size": 900, "sha256": digest("e1")}}]),
         "deltas": [],
         "golden_sha256": digest("d0"),
         "card_sha256": None,
+    }
+
+
+def some_of(random: Random, values: tuple[str, ...]) -> list[str]:
+    """Mostly none of them: what restricts everything would leave nothing to choose from."""
+    return random.sample(values, random.choice([0, 0, 0, 1, 2]))
+
+
+# Drawn from a pool, because a value drawn for each word of each bundle takes a hundred times as long.
+POOL = [bundle_words(Random(seed)) for seed in range(1000)]
+
+
+def in_release(words: dict[str, Any], platform: str, release: str, counter: int) -> dict[str, Any]:
+    sha256 = words["sha256"]
+    return {
+        **words,
+        "release": release,
+        "release_counter": counter,
+        "target": f"bundles/{platform}/{sha256}.zip",
+        "url": f"/v1/blobs/{sha256}",
     }
 
 
@@ -91,9 +108,10 @@ def catalogs(draw: Any) -> dict[str, Any]:
                     "basis_points": draw(st.sampled_from([1, 100, 2500, 10_000])),
                 },
                 "conditions": draw(conditions),
-                "bundles": draw(
-                    st.lists(bundles(platform, f"release {counter}", counter), min_size=1, max_size=3)
-                ),
+                "bundles": [
+                    in_release(words, platform, f"release {counter}", counter)
+                    for words in draw(st.lists(st.sampled_from(POOL), min_size=1, max_size=3))
+                ],
             }
             for counter in sorted(counters, reverse=True)
         ],

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from mobile_models.catalog import REPORTS, build_catalog, bundle_url, document, schema
@@ -288,6 +289,7 @@ bundle_words = st.fixed_dictionaries(
 )
 
 
+@examples(deadline=None)
 @given(offers(), st.sampled_from(list(PLATFORMS)))
 def test_a_catalog_of_any_rows_meets_the_schema_and_has_the_same_bytes_again(offer, platform):
     catalog = document(offer, platform)

@@ -4,7 +4,7 @@ import copy
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import phone.choice
@@ -16,6 +16,9 @@ from mobile_models.targeting import Installed, decide
 from phone.catalog_shape import check_shape
 from tests.catalogs import buckets, catalogs, device_words, installed_words
 from tests.targeting_tables import scenarios, seen
+
+# No deadline: a machine may be busy.
+examples = settings(deadline=None)
 
 
 def asked(catalog, words, bucket, running, module=None):
@@ -32,12 +35,14 @@ def installed_after(decision, running):
     return {"release": decision.release, "release_counter": decision.release_counter, "sha256": sha256}
 
 
+@examples
 @given(catalogs())
 def test_random_catalogs_are_ones_that_both_sides_read(catalog):
     jsonschema.Draft202012Validator(schema()).validate(catalog)
     check_shape(catalog)
 
 
+@examples
 @given(catalogs(), device_words, buckets, installed_words)
 def test_the_phone_decides_as_the_server(catalog, words, bucket, running):
     served = asked(catalog, words, bucket, running)
@@ -56,6 +61,7 @@ def test_the_phone_decides_as_the_tables_say(scenario):
     )
 
 
+@examples
 @given(catalogs(), device_words, buckets, installed_words, st.randoms(use_true_random=False))
 def test_the_order_in_a_catalog_does_not_matter(catalog, words, bucket, running, random):
     shuffled = copy.deepcopy(catalog)
@@ -70,6 +76,7 @@ def test_the_order_in_a_catalog_does_not_matter(catalog, words, bucket, running,
     assert (one.bundle and one.bundle["sha256"]) == (other.bundle and other.bundle["sha256"])
 
 
+@examples
 @given(catalogs(), device_words, buckets, installed_words, st.data())
 def test_a_wider_share_takes_no_release_from_a_device(catalog, words, bucket, running, data):
     before = asked(catalog, words, bucket, running)
@@ -83,6 +90,7 @@ def test_a_wider_share_takes_no_release_from_a_device(catalog, words, bucket, ru
         assert after.action != "nothing"
 
 
+@examples
 @given(catalogs(), device_words, buckets, installed_words, st.data())
 def test_no_change_of_a_rollout_takes_a_device_back(catalog, words, bucket, running, data):
     told = asked(catalog, words, bucket, running)
@@ -101,6 +109,7 @@ def test_no_change_of_a_rollout_takes_a_device_back(catalog, words, bucket, runn
         assert after.bundle is None or after.bundle["sha256"] == now["sha256"]
 
 
+@examples
 @given(catalogs(), device_words, buckets, installed_words)
 def test_what_is_taken_is_on_offer_runs_and_is_not_revoked(catalog, words, bucket, running):
     decision = asked(catalog, words, bucket, running)
@@ -119,6 +128,7 @@ def test_what_is_taken_is_on_offer_runs_and_is_not_revoked(catalog, words, bucke
     assert running is None or decision.release_counter >= running["release_counter"]
 
 
+@examples
 @given(catalogs(), device_words, buckets, installed_words)
 def test_doing_as_told_is_the_end_of_it(catalog, words, bucket, running):
     first = asked(catalog, words, bucket, running)

@@ -1,7 +1,7 @@
 import copy
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobile_models.conditions import Conditions, parse_conditions
@@ -133,6 +133,7 @@ def test_groups_overlap_where_a_device_could_meet_both(one, other, expected):
     assert parse_conditions(other).overlaps(parse_conditions(one)) is expected
 
 
+@settings(deadline=None)
 @given(conditions, conditions, device_words, st.sampled_from(["ios", "android", "linux"]))
 def test_groups_that_share_a_device_overlap(one, other, words, platform):
     device = Device(platform=platform, **words)
@@ -141,6 +142,7 @@ def test_groups_that_share_a_device_overlap(one, other, words, platform):
         assert first.overlaps(second)
 
 
+@settings(deadline=None)
 @given(conditions)
 def test_reading_what_was_written_gives_the_same(document):
     given_document = copy.deepcopy(document)
