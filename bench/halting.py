@@ -21,13 +21,13 @@ from mobile_models.health.figures import (
     FIGURES,
     MISMATCH,
     OUTLIER,
-    SUSPICION,
     TESTS,
     Group,
+    Sides,
     bets,
     in_group,
-    is_robust,
     scatter_within,
+    verdict,
 )  # fmt: skip
 from mobile_models.reports.figures import SCALES
 
@@ -152,13 +152,14 @@ class Rollout:
                 self.spread[key] += scatter_within(figure, new)
             e_values[key] = e_value(self.sums[key]) if key in self.sums else 1.0
         top = max(e_values, key=e_values.get)
-        if combined(list(e_values.values()), len(TESTS)) * FALSE_HALT_RATE >= 1 and many < MISMATCH:
-            counts = in_group(groups(self.counts[top[0]], "cell"), top[1])
-            about = {"exposed": exposed, "count": exposed + control, "share": share, "forged": FORGED}
-            if is_robust(FIGURES[top[0]], counts, **about):
-                return "halt"
         enough = min(exposed, control) >= FEWEST and max(many, few) < MISMATCH
-        return "healthy" if enough and e_values[top] < SUSPICION else "wait"
+        if many >= MISMATCH:
+            return "wait"
+        counts = in_group(groups(self.counts[top[0]], "cell"), top[1])
+        sides = Sides(exposed, exposed + control, share, FORGED)
+        evidence = combined(list(e_values.values()), len(TESTS))
+        found = verdict(FIGURES[top[0]], counts, evidence, sides, false_halts=FALSE_HALT_RATE)
+        return found or ("healthy" if enough else "wait")
 
 
 def groups(table: np.ndarray, within: str) -> dict:
@@ -198,8 +199,13 @@ def show(name: str, rollouts: int, devices: int, *, succeed: bool = False, **cas
         flush=True,
     )
     seconds = time.monotonic() - started
-    shares = {share: sum(end["share"] == share for end in halted) for share in STAGES}
-    print(json.dumps({"case": name, "halted_at": shares, "seconds": round(seconds)}), flush=True)
+    shares = {
+        outcome: {
+            share: sum((end["end"], end["share"]) == (outcome, share) for end in ends) for share in STAGES
+        }
+        for outcome in ("halted", "stalled")
+    }
+    print(json.dumps({"case": name, **shares, "seconds": round(seconds)}), flush=True)
 
 
 if __name__ == "__main__":

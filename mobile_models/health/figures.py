@@ -27,7 +27,7 @@ SMALLEST_VARIANCE = 1e-4
 # Rows of health that are no figure: all of them together, and how many say which side they are on.
 ALL, RATIO = "all", "ratio"
 TOO_MANY, TOO_FEW = "too many", "too few"
-# A figure is suspect long before it is proven: nothing is widened on top of it meanwhile.
+# A rollout is suspect before anything is proven: it is not widened meanwhile.
 SUSPICION = 10.0
 # E-value from which the share of devices that say they are exposed cannot be chance.
 MISMATCH = 1000.0
@@ -160,25 +160,47 @@ def _strata(figure: Figure, counts: Counts) -> dict[tuple[str, ...], tuple[Measu
     return {key: (exposed, control) for key, (exposed, control) in found.items()}
 
 
-def is_robust(
-    figure: Figure, counts: Counts, *, exposed: int, count: int, share: float, forged: float
-) -> bool:
-    """Whether neither forgers, nor one place, nor a handful of devices can be behind the evidence.
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """How many devices say that they are exposed, of how many on either side; both shares are 0..1.
+
+    `forged` is the share of forgers to hold out against.
+    """
+
+    exposed: int
+    count: int
+    share: float
+    forged: float
+
+
+def verdict(figure: Figure, counts: Counts, evidence: float, sides: Sides, *, false_halts: float) -> str:
+    """What the evidence of all figures leads to.
 
     Args:
-        figure: what it is about.
+        figure: the one that speaks loudest.
         counts: everything counted of it.
-        exposed: devices that say they are exposed, under the share of now.
-        count: devices on either side.
-        share: of the rollout, 0..1.
-        forged: the share of forgers to hold out against, 0..1.
+        evidence: the combined e-value.
+        sides: who reports.
+        false_halts: how often a good rollout may be halted.
+
+    Returns:
+        halt; `unproven` where forgers or one place could be behind it; `suspect` where it is too early; and
+        nothing, also where so few devices failed that only a wider rollout can tell.
     """
+    if evidence < SUSPICION:
+        return ""
     if figure.kind != "mean" and by_arm(counts, "exposed").total < FEWEST_FAILED:
-        return False
-    needed = _forgers_needed(figure, counts)
-    return stands_without_top_cell(by_cell(figure, counts)) and forgery_ruled_out(
-        exposed=exposed, count=count, share=share, needed=needed, forged=forged
+        return ""
+    if evidence * false_halts < 1:
+        return "suspect"
+    robust = stands_without_top_cell(by_cell(figure, counts)) and forgery_ruled_out(
+        exposed=sides.exposed,
+        count=sides.count,
+        share=sides.share,
+        needed=_forgers_needed(figure, counts),
+        forged=sides.forged,
     )
+    return "halt" if robust else "unproven"
 
 
 def _forgers_needed(figure: Figure, counts: Counts) -> float:

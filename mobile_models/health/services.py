@@ -31,12 +31,13 @@ from mobile_models.health.figures import (
     Counts,
     Figure,
     Group,
+    Sides,
     bets,
     by_arm,
     described,
     in_group,
-    is_robust,
     scatter_within,
+    verdict,
 )
 from mobile_models.models import HealthCount, Rollout, RolloutHealth, TokenClaim
 from mobile_models.rollout import EVERYONE
@@ -52,15 +53,15 @@ def is_healthy(rollout: Rollout) -> bool:
     """Whether there is evidence enough, from both sides, that the rollout may be widened.
 
     Enough: `FEWEST` devices on each side have reported under the share of now, and were weighed. Nothing
-    against it: no figure is suspect, and the two sides are as large as the share makes them.
+    against it: nothing is suspect, and the two sides are as large as the share makes them.
     """
-    rows = {(row.metric, row.group): row for row in RolloutHealth.objects.filter(rollout=rollout)}
-    ratio = rows.get((RATIO, ""))
-    if ratio is None or ratio.state.get("share") != rollout.basis_points:
+    rows = RolloutHealth.objects.filter(rollout=rollout, metric__in=(ALL, RATIO))
+    found = {row.metric: row for row in rows}
+    if len(found) < 2 or any(row.decision for row in found.values()):
         return False
-    if min(ratio.exposed["count"], ratio.control["count"]) < FEWEST or ratio.decision:
-        return False
-    return not any(row.decision for row in rows.values())
+    ratio = found[RATIO]
+    devices = min(ratio.exposed["count"], ratio.control["count"])
+    return devices >= FEWEST and ratio.state["share"] == rollout.basis_points
 
 
 def evaluate_rollouts(*, now: datetime | None = None) -> list[Rollout]:
@@ -120,24 +121,26 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
             e_values[figure.name, group] = row.evidence
     overall.evidence = combined(list(e_values.values()), len(TESTS))
     overall.decision = ""
-    if overall.evidence * settings.FALSE_HALT_RATE < 1:
+    if not e_values or ratio.decision == TOO_MANY:
         return ""
     metric, group = max(e_values, key=lambda key: e_values[key])
     figure, counts = FIGURES[metric], in_group(everything[metric], group)
+    overall.decision = verdict(
+        figure, counts, overall.evidence, _sides(rollout, ratio), false_halts=settings.FALSE_HALT_RATE
+    )
+    if overall.decision != "halt":
+        return ""
+    return _reason(figure, group, counts, overall.evidence)
+
+
+def _sides(rollout: Rollout, ratio: RolloutHealth) -> Sides:
     exposed, control = ratio.exposed["count"], ratio.control["count"]
-    robust = ratio.decision != TOO_MANY and is_robust(
-        figure,
-        counts,
+    return Sides(
         exposed=exposed,
         count=exposed + control,
         share=rollout.basis_points / EVERYONE,
         forged=settings.FORGED_REPORTS_SHARE,
     )
-    if not robust:
-        overall.decision = "unproven"
-        return ""
-    overall.decision = "halt"
-    return _reason(figure, group, counts, overall.evidence)
 
 
 def _look_at_ratio(rollout: Rollout) -> RolloutHealth:
