@@ -108,17 +108,13 @@ def bar(percent: float, label: str, name: str = "Share") -> SafeString:
 
 def mono(text: str, title: str = "") -> SafeString:
     """A digest or other machine word."""
-    return format_html(
-        '<code title="{}" style="font-family: monospace; overflow-wrap: anywhere">{}</code>', title, text
-    )
+    return format_html('<code class="console-mono" title="{}">{}</code>', title, text)
 
 
 def block(text: str) -> SafeString:
     """Preformatted text in a box that scrolls."""
     return format_html(
-        '<pre tabindex="0" role="region" aria-label="Document" style="font-family: monospace; font-size: .75rem; line-height: 1.4; white-space: pre-wrap;'
-        ' overflow-wrap: anywhere; max-height: 28rem; overflow: auto">{}</pre>',
-        text or "–",
+        '<pre class="console-block" tabindex="0" role="region" aria-label="Document">{}</pre>', text or "–"
     )
 
 

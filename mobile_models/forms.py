@@ -106,7 +106,7 @@ class StartDialog(RemarkDialog):
     plan = forms.CharField(
         initial=plan.EXAMPLE,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "spellcheck": "false"}),
-        help_text="A line per stage. The first says `now`; the others wait, and with `if healthy` for the "
+        help_text="A line per stage. The first says “now”; the others wait, with “if healthy” for the "
         "health test, too. 100 % takes the place of what everyone has.",
     )
     starts_at = forms.DateTimeField(

@@ -48,6 +48,16 @@ class PersonAdmin(UserAdmin, ModelAdmin):
         names = ", ".join(group.name for group in person.groups.all())
         return "everything (superuser)" if person.is_superuser else names or "–"
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """A superuser is changed by superusers only: whoever may set their password is one."""
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Nobody makes a superuser who is none."""
+        return [*self.readonly_fields, *([] if request.user.is_superuser else ["is_superuser"])]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request)
         enrolled = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)

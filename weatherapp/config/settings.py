@@ -409,6 +409,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "propagate": True, "level": env.str("LOG_LEVEL", default="INFO")},
         "django.server": {"handlers": [], "propagate": True},
+        "axes": {"level": "WARNING"},  # every login, and who never failed
         # It tells of every key that has not signed yet, which is what waiting for signatures means.
         "tuf": {"level": "WARNING"},
     },

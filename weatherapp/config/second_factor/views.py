@@ -81,6 +81,4 @@ def _next(request: HttpRequest) -> str:
 
 def _page(request: HttpRequest, name: str, **shown: Any) -> HttpResponse:
     context = {**admin.site.each_context(request), "title": "Second factor", **shown}
-    response = TemplateResponse(request, f"second_factor/{name}.html", context)
-    response["Cache-Control"] = "no-store"
-    return response
+    return TemplateResponse(request, f"second_factor/{name}.html", context)
