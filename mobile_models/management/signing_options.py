@@ -29,15 +29,15 @@ def add_keys(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help=f"with its passphrase, one for all keys or one for each; without it {PASSPHRASE_VARIABLE} is read, or "
-        "you are asked",
+        help="with its passphrase, one for all keys or one for each; without it "
+        f"{PASSPHRASE_VARIABLE} is read, or you are asked",
     )
     parser.add_argument(
         "--signer",
         action="append",
         default=[],
         metavar="URI",
-        help="a key service to sign with, as securesystemslib names it: awskms:…, gcpkms:…, azurekms:…, hsm:…",
+        help="a key service to sign with, as securesystemslib names it: awskms:…, gcpkms:…, hsm:…",
     )
 
 

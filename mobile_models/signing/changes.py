@@ -69,7 +69,7 @@ def rotate(
         raise ParameterInvalid(f"role: {group!r} was given; allowed are {', '.join(GROUPS)}.")
     if group == "online" and threshold not in {None, 1}:
         raise ParameterInvalid(
-            f"threshold: {threshold} was given for the online roles; allowed is 1: this server signs them alone."
+            f"threshold: {threshold} was given; allowed is 1: this server signs the online roles alone."
         )
     with transaction.atomic():
         charter = _locked_charter()
@@ -192,8 +192,8 @@ def check_threshold(threshold: int, keys: int, role: str = "the role") -> None:
     """Refuse a threshold that no set of keys can meet."""
     if not 1 <= threshold <= keys:
         raise StateConflict(
-            f"{threshold} of {keys} keys for {role} cannot be: allowed are thresholds from 1 to the number of "
-            "keys. Add a key or choose another threshold."
+            f"{threshold} of {keys} keys for {role} cannot be: allowed are thresholds from 1 to the number "
+            "of keys. Add a key or choose another threshold."
         )
 
 

@@ -13,12 +13,12 @@ from mobile_models.signing.online import online_signer
 from mobile_models.signing.roles import TIMESTAMP
 
 NO_REPOSITORY = (
-    "There is no repository of signed metadata, so no phone can take a model. Run `manage.py keys init --keys 3 "
-    "--threshold 2`."
+    "There is no repository of signed metadata, so no phone can take a model. Run `manage.py keys init "
+    "--keys 3 --threshold 2`."
 )
 DEVELOPMENT_KEYS = (
-    "The repository is signed with development keys, which lie beside it and guard nothing. Replace them with "
-    "`manage.py keys rotate`, or begin with an empty database and `manage.py keys init`."
+    "The repository is signed with development keys, which lie beside it and guard nothing. Replace them "
+    "with `manage.py keys rotate`, or begin with an empty database and `manage.py keys init`."
 )
 
 

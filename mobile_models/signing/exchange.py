@@ -143,6 +143,6 @@ def _write(path: Path, request: Document) -> None:
 
 def _no_request(path: Path) -> ParameterInvalid:
     return ParameterInvalid(
-        f"{path} is no signing request; allowed is a file that `manage.py sign_release VERSION --export FILE` "
-        "or `manage.py keys sign --export FILE` wrote."
+        f"{path} is no signing request; allowed is a file that `manage.py sign_release VERSION --export "
+        "FILE` or `manage.py keys sign --export FILE` wrote."
     )

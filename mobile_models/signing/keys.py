@@ -41,7 +41,7 @@ class KeyFile:
 
 
 def make_key(folder: Path, name: str, passphrase: str) -> KeyFile:
-    """Make an Ed25519 key and write it, encrypted, as `name-<first digits of its id>.pem`, and its public half.
+    """Make an Ed25519 key: `name-<first digits of its id>.pem`, encrypted, and beside it the public half.
 
     Raises:
         KeyRefused: the passphrase is short, or the folder cannot be written.
@@ -125,8 +125,8 @@ def load_signer(path: Path, passphrase: str) -> CryptoSigner:
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyRefused(
-            f"{path} cannot be unlocked: the passphrase is wrong, or it holds no PKCS#8 private key. Give its "
-            "own passphrase and a file that `manage.py keys` made."
+            f"{path} cannot be unlocked: the passphrase is wrong, or it holds no PKCS#8 private key. Give "
+            "its own passphrase and a file that `manage.py keys` made."
         ) from error
 
 

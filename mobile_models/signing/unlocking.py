@@ -97,6 +97,6 @@ def _signer_among(uri: str, keys: Sequence[Key]) -> Signer:
         except KeyRefused as error:
             reasons.append(str(error))
     raise KeyRefused(
-        f"{uri} signs for none of the {len(keys)} keys that are known. Give its public half with --public-key "
-        f"or --add. {reasons[0] if reasons else ''}".strip()
+        f"{uri} signs for none of the {len(keys)} keys that are known. Give its public half with "
+        f"--public-key or --add. {reasons[0] if reasons else ''}".strip()
     )

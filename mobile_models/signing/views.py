@@ -1,4 +1,4 @@
-"""The repository over HTTP: what any client of The Update Framework asks for, byte for byte as it was signed."""
+"""The repository over HTTP: what clients of The Update Framework ask for, byte for byte as it was signed."""
 
 import hashlib
 import re
@@ -43,8 +43,8 @@ class SignedMetadata(APIView):
             OpenApiParameter(
                 "file",
                 location="path",
-                description="`timestamp.json`, or version, role and `.json`: roles are root, targets, snapshot, "
-                "rollout, ios, android, linux.",
+                description="`timestamp.json`, or version, role and `.json`: roles are root, targets, "
+                "snapshot, rollout, ios, android, linux.",
                 examples=[OpenApiExample("timestamp", value="timestamp.json")],
             ),
         ],

@@ -1,7 +1,7 @@
-"""Kills processes at every step of publishing and signing, looks at what each leaves, prints that as JSON.
+"""Kills processes at every step of publishing and signing; prints what each leaves as JSON.
 
-A step is a statement that changes the database, or the moment before or after a commit: reading changes nothing.
-A child is killed at its first step, the next one at its second, and so on until one lives to its end.
+A step is a statement that changes the database, or the moment before or after a commit: reading changes
+nothing. A child is killed at its first step, the next at its second, and so on until one lives to its end.
 `test_signing_killed.py` runs it with an environment of its own.
 """
 
@@ -30,6 +30,10 @@ from tests.repositories import InProcess, bundle_row, release_row, updater  # no
 CATALOG = "catalog/linux/stable.json"
 
 
+# Savepoints change nothing that outlives the transaction.
+CHANGES = ("INSERT", "UPDATE", "DELETE", "BEGIN")
+
+
 class Step:
     """Counts what goes to the database, and dies before the step that was chosen."""
 
@@ -37,7 +41,7 @@ class Step:
         self.left = last
 
     def __call__(self, execute, sql, params, many, context):
-        if not sql.startswith("SELECT"):
+        if sql.startswith(CHANGES):
             self.count()
         return execute(sql, params, many, context)
 

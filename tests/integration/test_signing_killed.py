@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 300
 # Fewer would mean that the steps are not where they were thought to be.
-AT_LEAST = {"init": 20, "publish": 8, "refresh": 6, "sign_release": 15, "rotate": 15}
+AT_LEAST = {"init": 20, "publish": 8, "refresh": 4, "sign_release": 12, "rotate": 12}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

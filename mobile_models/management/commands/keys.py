@@ -135,8 +135,8 @@ def _init(options: Options) -> str:
 def _make(options: Options) -> str:
     made = make_key(options["keys_dir"], options["name"], new_passphrase(options["passphrase_file"]))
     return (
-        f"Key {made.key.keyid[:8]} is in {made.path}; keep that file. Hand on {made.path.with_suffix('.pub')}, "
-        "its public half, to whoever runs `manage.py keys init` or `rotate`."
+        f"Key {made.key.keyid[:8]} is in {made.path}; keep that file. Hand on its public half, "
+        f"{made.path.with_suffix('.pub')}, to whoever runs `manage.py keys init` or `rotate`."
     )
 
 

@@ -45,7 +45,8 @@ class Command(BaseCommand):
         exchange.export_request(rows, options["export"], purpose=f"release {release.version}")
         self.stdout.write(
             f"{options['export']} holds the bytes to sign. Take it to the keys and run `manage.py keys sign "
-            f"FILE --key KEY` there; bring it back to `manage.py sign_release {release.version} --import FILE`."
+            "FILE --key KEY` there; then bring it back to "
+            f"`manage.py sign_release {release.version} --import FILE`."
         )
 
 

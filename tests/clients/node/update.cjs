@@ -27,7 +27,7 @@ const main = async () => {
   await updater.refresh();
   const found = {};
   for (const path of paths) found[path] = await read(path);
-  return { root: updater.trustedSet.root.version, found };
+  return { root: updater.trustedSet.root.signed.version, found };
 };
 
 main().then(
