@@ -6,6 +6,7 @@ it says why, and that nobody needs to try again.
 """
 
 import logging
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from mobile_models import selectors, storage
-from mobile_models.errors import PatchRefused, StorageFailed
+from mobile_models.errors import PatchInterrupted, PatchRefused, StorageFailed
 from mobile_models.models import Bundle, Delta, Release
 from mobile_models.patches import MEBIBYTE, memory_needed
 from mobile_models.selectors import SERVER_VARIANT
@@ -23,6 +24,9 @@ from mobile_models.signing.publishing import publish_soon
 from mobile_models.stores.folder import digest_of
 
 logger = logging.getLogger(__name__)
+
+# What a process gets when a machine or a service is shut down.
+STOPPED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def request_deltas(release: Release) -> None:
@@ -42,13 +46,13 @@ def sweep_deltas() -> int:
 def make_deltas(bundle: Bundle) -> None:
     """Make the patches to a bundle that are not there yet; one that fails leaves the others to be made.
 
-    What is too large or takes too long gets a row that says so. A store that fails gets none: the sweep tries
-    again.
+    What is too large or takes too long gets a row that says so. A store that fails, or a worker that is
+    stopped, leaves none: the sweep tries again.
     """
     for base, kind in _missing(bundle):
         try:
             _make(base, bundle, kind)
-        except StorageFailed as error:
+        except (StorageFailed, PatchInterrupted) as error:
             logger.warning("No %s patch from %s to %s: %s", kind, base, bundle, error)
 
 
@@ -122,6 +126,8 @@ def _run(arguments: list[str]) -> None:
             f"It was not done after {settings.DELTA_SECONDS} s, which DELTA_SECONDS allows. "
             "Phones download the whole."
         ) from error
+    if -done.returncode in STOPPED:
+        raise PatchInterrupted(f"Its process was stopped by {signal.Signals(-done.returncode).name}.")
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise PatchRefused(

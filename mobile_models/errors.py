@@ -136,6 +136,10 @@ class PatchRefused(DeliveryError):
     """A patch is not worth making here: it needs more memory or time than the limits allow."""
 
 
+class PatchInterrupted(DeliveryError):
+    """The process that made a patch was stopped, with its worker perhaps: no fault of the patch."""
+
+
 class ReportUnrelated(DeliveryError):
     """A report is well formed, but about no release, rollout or time that this server can place."""
 

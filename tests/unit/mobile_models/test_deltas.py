@@ -1,3 +1,5 @@
+import signal
+import subprocess
 from pathlib import Path
 
 import bsdiff4
@@ -199,6 +201,24 @@ def test_the_sweep_lets_old_and_revoked_bundles_be(old, new, asked):
 
 def test_a_bundle_that_is_gone_is_no_error_of_a_late_task(db):
     tasks.make_deltas(12345)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_stopped_leaves_the_patch_for_the_next_sweep(old, new, monkeypatch, sent):
+    stopped = subprocess.CompletedProcess([], -sent, "", "")
+    monkeypatch.undo()
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: stopped)
+    deltas.make_deltas(new)
+    assert not new.deltas_to.exists()
+
+
+def test_a_process_that_was_killed_for_its_memory_is_not_started_again(old, new, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], -signal.SIGKILL, "", "")
+    )
+    deltas.make_deltas(new)
+    assert {row.refused_because.split(":")[0] for row in new.deltas_to.all()} == {"Its process ended with -9"}
 
 
 class TestTheProcess:
