@@ -39,7 +39,7 @@ def facts(rows: Iterable[tuple[str, object]]) -> Markup:
     held = [(name, value) for name, value in rows if value not in (None, "", [], {})]
     if not held:
         return Markup()
-    return tag("dl", *(tag("dt", name) + tag("dd", value) for name, value in held))
+    return tag("dl", *(part for name, value in held for part in (tag("dt", name), tag("dd", value))))
 
 
 def bullets(items: Iterable[object]) -> Markup:

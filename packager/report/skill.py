@@ -23,7 +23,7 @@ def skill_section(scores: Mapping[str, Any]) -> Markup:
     cases = mapping(scores.get("scored_cases"))
     parts = [
         _split_table(split, mapping(own[split]), mapping(beside.get(split)), number(cases.get(split)))
-        for split in sorted(own, key=lambda name: (name not in SPLITS, name))
+        for split in [*(name for name in SPLITS if name in own), *sorted(set(own) - set(SPLITS))]
     ]
     if not any(parts):
         return section("Skill", tag("p", "The manifest holds no scores by lead."))

@@ -65,6 +65,18 @@ def test_a_card_is_whole_html_with_a_language_and_a_title():
     assert "Model card: point · tflite_fp16" in reader.words
 
 
+def test_markup_is_escaped_once():
+    targeting = {"ram_min_mb": 4096}
+    assert b"&lt;" not in card(scores=SCORES, targeting=targeting, files={"a.json": {"size": 5}})
+    assert b"<dt>Format</dt><dd>tflite</dd>" in card()
+
+
+def test_stations_that_no_training_saw_come_first():
+    scores = SCORES | {"scores": dict.fromkeys(("other", "unseen_period", "unseen_station"), {"wind": LEADS})}
+    text = words(card(scores=scores))
+    assert text.index("At stations") < text.index("On days") < text.index("other")
+
+
 def test_it_says_what_the_model_is_not_for():
     assert "What it is not for" in words(card())
     assert "ask the national weather service" in words(card())
