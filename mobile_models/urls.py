@@ -14,6 +14,6 @@ urlpatterns: list[URLPattern] = [
     path("reports", reports.Reports.as_view(), name="reports"),
     path("reports/token", reports.ReportToken.as_view(), name="report-token"),
     path("reports/schema.json", reports.ReportSchema.as_view(), name="report-schema"),
-    path("tuf/metadata/<str:file>", signing.SignedMetadata.as_view(), name="tuf-metadata"),
+    path("tuf/metadata/<path:file>", signing.SignedMetadata.as_view(), name="tuf-metadata"),
     path("tuf/targets/<path:path>", signing.Target.as_view(), name="tuf-target"),
 ]

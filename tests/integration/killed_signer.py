@@ -25,6 +25,7 @@ from django.utils.timezone import now  # noqa: E402
 
 from mobile_models.models import Channel, Metadata, PendingMetadata, Release, Rollout  # noqa: E402
 from mobile_models.signing import services, store  # noqa: E402
+from mobile_models.signing.roles import ONLINE  # noqa: E402
 from tests.repositories import InProcess, bundle_row, release_row, updater  # noqa: E402
 
 CATALOG = "catalog/linux/stable.json"
@@ -153,6 +154,31 @@ def tried(operation):
     }
 
 
+def at_once(work, processes=4):
+    """Several processes do the same at the same time: how many fail, how often each role is published."""
+    before = {role: version for role, (version, _) in in_force().items()}
+    connections.close_all()
+    children = []
+    for _ in range(processes):
+        child = os.fork()
+        if child == 0:
+            work()
+            os._exit(0)
+        children.append(child)
+    failed = [child for child in children if os.waitpid(child, 0)[1]]
+    after = in_force()
+    return {
+        "failed": len(failed),
+        "published": {role: after[role][0] - before[role] for role in ("root", *ONLINE)},
+    }
+
+
+def offer_again():
+    """A change of the offer that nobody published."""
+    Rollout.objects.update(basis_points=5000)
+    return at_once(services.publish)
+
+
 def releases_are_told():
     """Whether a release is marked as signed just when its bundles are."""
     signed = store.targets("linux").signed.targets
@@ -163,4 +189,5 @@ def releases_are_told():
 
 
 call_command("migrate", verbosity=0)
-sys.stdout.write(json.dumps({operation: tried(operation) for operation in OPERATIONS}))
+left = {operation: tried(operation) for operation in OPERATIONS}
+sys.stdout.write(json.dumps({**left, "at once": offer_again()}))

@@ -61,3 +61,8 @@ def test_a_killed_process_leaves_what_was_published_valid_or_all_that_it_began(s
     # Only a death after the last commit leaves something new.
     assert left["published"] <= 1, left
     assert (left["waiting"], left["left_to_do"]) == (0, False), left
+
+
+def test_several_processes_that_publish_at_once_publish_once(seen):
+    assert seen["at once"]["failed"] == 0
+    assert seen["at once"]["published"] == {"root": 0, "rollout": 1, "snapshot": 1, "timestamp": 1}
