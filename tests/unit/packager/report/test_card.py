@@ -72,7 +72,8 @@ def test_markup_is_escaped_once():
 
 
 def test_stations_that_no_training_saw_come_first():
-    scores = SCORES | {"scores": dict.fromkeys(("other", "unseen_period", "unseen_station"), {"wind": LEADS})}
+    splits = ("other", "unseen_period", "unseen_station")
+    scores = SCORES | {"scores": {split: {"wind": LEADS} for split in splits}}
     text = words(card(scores=scores))
     assert text.index("At stations") < text.index("On days") < text.index("other")
 
