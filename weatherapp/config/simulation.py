@@ -1,6 +1,7 @@
 """A staged rollout to a fleet that never was, against a real server: hour by hour, until it ends."""
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -65,6 +66,24 @@ class LocalSteward:
                 if row.decision
             },
             "reason": self.rollout.halt_reason,
+        }
+
+
+@dataclass
+class RemoteSteward:
+    """Waits for a server elsewhere, whose own beat weighs the reports and takes the stages."""
+
+    seconds: float
+
+    def hour(self, number: int) -> dict[str, Any]:  # noqa: ARG002 - a steward is told
+        """Let the hour's seconds pass; what the server found is not for devices to see."""
+        time.sleep(self.seconds)
+        return {
+            "evidence": 1.0,
+            "exposed_crashed": 0.0,
+            "control_crashed": 0.0,
+            "decisions": {},
+            "reason": "",
         }
 
 

@@ -22,7 +22,15 @@ from mobile_models.errors import DeliveryError
 from mobile_models.fleet.devices import Fault, Fleet, parse_fault
 from mobile_models.fleet.driver import Driver, SimulationFailed
 from weatherapp.config.processes import web_server
-from weatherapp.config.simulation import CHANNEL, LocalSteward, Simulation, stage_rollout, write_html
+from weatherapp.config.simulation import (
+    CHANNEL,
+    LocalSteward,
+    RemoteSteward,
+    Simulation,
+    Steward,
+    stage_rollout,
+    write_html,
+)
 
 INSIDE = "SKYFOLD_SIMULATION"
 STAGES = "1,2,5,10,25,50,100"
@@ -64,11 +72,22 @@ class Command(BaseCommand):
             help="which side of the rollout they say they are on (default: %(default)s)",
         )
         parser.add_argument("--stages", type=_stages, default=STAGES, help="percent (default: %(default)s)")
+        parser.add_argument(
+            "--url",
+            help="report to this server instead, about the newest rollout of its catalog; its own beat weighs",
+        )
+        parser.add_argument(
+            "--hour-seconds",
+            type=float,
+            default=60.0,
+            help="with --url, an hour's length (default: %(default)s)",
+        )
+        parser.add_argument("--channel", default=CHANNEL, help="with --url (default: %(default)s)")
         parser.add_argument("--html", type=Path, help="write the plots to this file")
         parser.add_argument("--json", action="store_true", help="print the result as JSON, not as a table")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        if INSIDE not in os.environ:
+        if INSIDE not in os.environ and not options["url"]:
             sys.exit(_in_a_place_of_its_own())
         try:
             result = _simulated(options)
@@ -104,8 +123,17 @@ def _in_a_place_of_its_own() -> int:
 
 
 def _simulated(options: dict[str, Any]) -> dict[str, Any]:
+    if options["url"]:
+        with tempfile.TemporaryDirectory() as folder:
+            driver = Driver(options["url"], Path(folder), channel=options["channel"])
+            return _run(options, driver, RemoteSteward(options["hour_seconds"]))
     call_command("migrate", verbosity=0)
-    rollout = stage_rollout(options["stages"])
+    steward = LocalSteward(stage_rollout(options["stages"]), options["stage_hours"])
+    with web_server() as url:
+        return _run(options, Driver(url, Path(settings.VAR_DIR) / "devices", channel=CHANNEL), steward)
+
+
+def _run(options: dict[str, Any], driver: Driver, steward: Steward) -> dict[str, Any]:
     fleet = Fleet(
         options["devices"],
         seed=options["seed"],
@@ -113,25 +141,15 @@ def _simulated(options: dict[str, Any]) -> dict[str, Any]:
         forged=options["forged"],
         forgers_claim=options["forgers_claim"],
     )
-    columns = (
-        TextColumn("hour"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
-    with web_server() as url, Progress(*columns, console=Console(stderr=True)) as bar:
+    said = TextColumn("{task.description}")
+    columns = (TextColumn("hour"), MofNCompleteColumn(), BarColumn(), said, TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=options["hours"])
-        simulation = Simulation(
-            fleet=fleet,
-            driver=Driver(url, Path(settings.VAR_DIR) / "devices", channel=CHANNEL),
-            steward=LocalSteward(rollout, options["stage_hours"]),
-            most_hours=options["hours"],
-            progress=lambda hour, share, said: bar.update(
-                task, completed=hour, description=f"{share:.0%} of the fleet, {said}"
-            ),
-        )
-        return simulation.run()
+
+        def show(hour: int, share: float, found: str) -> None:
+            bar.update(task, completed=hour, description=f"{share:.0%} of the fleet, {found}")
+
+        return Simulation(fleet, driver, steward, options["hours"], show).run()
 
 
 def _as_it_should(result: dict[str, Any], options: dict[str, Any]) -> bool:

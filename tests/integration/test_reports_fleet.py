@@ -1,0 +1,40 @@
+"""A simulated fleet over HTTP: a faulty release is halted, and the catalog that phones trust says so."""
+
+import pytest
+
+from mobile_models.fleet.devices import Fleet, parse_fault
+from mobile_models.fleet.driver import Driver
+from mobile_models.models import ReportBatch, Rollout
+from tests.repositories import keys_below
+from weatherapp.config.simulation import LocalSteward, Simulation, html, stage_rollout
+
+
+@pytest.fixture
+def simulated(transactional_db, live_server, settings, tmp_path):
+    keys_below(tmp_path, settings)
+    settings.REPORT_WINDOW_MINUTES = 0.01
+    for name in ("REPORT_TOKENS_PER_HOUR", "REPORT_BATCHES_PER_HOUR", "REPORT_OPERATIONS_PER_HOUR"):
+        setattr(settings, name, 10**9)
+
+    def run(devices, hours, **fleet):
+        rollout = stage_rollout([1000, 5000, 10_000])
+        simulation = Simulation(
+            fleet=Fleet(devices, seed=4, **fleet),
+            driver=Driver(live_server.url, tmp_path / "devices", channel="stable"),
+            steward=LocalSteward(rollout, stage_hours=2),
+            most_hours=hours,
+            progress=lambda *_: None,
+        )
+        return simulation.run()
+
+    return run
+
+
+def test_a_release_that_crashes_is_halted_and_leaves_the_signed_catalog(simulated):
+    result = simulated(480, 6, fault=parse_fault("crash:0.9"))
+    assert (result["outcome"], result["share"]) == ("halted", 0.1)
+    assert "exposed" in result["reason"]
+    states = dict(Rollout.objects.values_list("release__version", "state"))
+    assert states["2"] in {Rollout.State.HALTED, Rollout.State.ROLLED_BACK}
+    assert ReportBatch.objects.count() >= 40
+    assert "<svg" in html(result, "a fleet")
