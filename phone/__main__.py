@@ -17,7 +17,7 @@ allows (as a patch where there is one), verify digest, contract and golden vecto
 forecast for the place from the inputs of its one-degree cell, and send anonymous counts of what was done.
 Run it again and it finds nothing new. Kill it at any moment and run it again: the folder is whole.
 
-  python -m phone --server http://127.0.0.1:8000 --root var/keys/root.json --state var/my-phone \\
+  python -m phone --server http://127.0.0.1:8000 --root var/root.json --state var/my-phone \\
       --latitude 39.74 --longitude=-104.99 --elevation 1609
 
 Exit code: 0 after a forecast, 2 after a sentence that says why there is none.
