@@ -28,36 +28,37 @@ def some(values: Any) -> st.SearchStrategy[list[Any]]:
     return st.just([]) | st.lists(st.sampled_from(values), unique=True, max_size=2)
 
 
-def without_nothing(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value not in (None, [])}
-
-
-conditions = st.just({}) | st.fixed_dictionaries(
-    {
-        "platforms": some(list(PLATFORMS)),
-        "os_min": maybe_version,
-        "app_max": maybe_version,
-        "ram_min_mb": st.none() | st.sampled_from([4000, 6000]),
-        "perf_classes": some(PERF_CLASSES),
-        "regions": some(REGIONS),
-    }
-).map(without_nothing)
+condition = st.sampled_from(
+    [
+        {"platforms": ["ios", "linux"]},
+        {"os_min": "2.0"},
+        {"os_min": "2.0", "os_max": "2"},
+        {"app_max": "2.0"},
+        {"app_min": "2.0"},
+        {"ram_min_mb": 4000},
+        {"perf_classes": ["mid"]},
+        {"perf_classes": ["low", "high"]},
+        {"regions": ["DE", "US"]},
+    ]
+)
+# Mostly none or one; two of them may be about the same word, and the later one then holds.
+conditions = st.lists(condition, max_size=2).map(lambda some: {k: v for one in some for k, v in one.items()})
 
 
 def bundle_words(random: Random) -> dict[str, Any]:
     """A bundle that asks for little of a device, or for much."""
     variant, form, precision = random.choice(VARIANTS)
-    version, few = partial(random.choice, (None, None, None, *VERSIONS)), partial(some_of, random)
+    version, few = partial(random.choice, [None] * 20 + list(VERSIONS)), partial(some_of, random)
     return {
         "variant": variant,
         "format": form,
         "precision": precision,
-        "contract_version": random.randint(1, 2),
+        "contract_version": random.choice([1, 1, 1, 2]),
         "contract_sha256": digest("c0"),
-        "engine_min": random.choice([{}, {"litert": "2.0"}, {"litert": "2.5"}]),
+        "engine_min": random.choice([{}, {}, {"litert": "2.0"}, {"litert": "2.5"}]),
         "os_min": version(),
         "app_range": random.choice([None, {"min": version(), "max": version()}]),
-        "ram_min_mb": random.choice([None, None, 4000, 6000]),
+        "ram_min_mb": random.choice([None, None, None, 4000, 6000]),
         "accelerators": few(ACCELERATORS),
         "regions": few(REGIONS),
         "perf_class": few(PERF_CLASSES),
@@ -72,7 +73,7 @@ def bundle_words(random: Random) -> dict[str, Any]:
 
 def some_of(random: Random, values: tuple[str, ...]) -> list[str]:
     """Mostly none of them: what restricts everything would leave nothing to choose from."""
-    return random.sample(values, random.choice([0, 0, 0, 1, 2]))
+    return random.sample(values, random.choice([0] * 12 + [1, 2]))
 
 
 # Drawn from a pool, because a value drawn for each word of each bundle takes a hundred times as long.
@@ -93,7 +94,7 @@ def in_release(words: dict[str, Any], platform: str, release: str, counter: int)
 @st.composite
 def catalogs(draw: Any) -> dict[str, Any]:
     platform = draw(st.sampled_from(list(PLATFORMS)))
-    counters = draw(st.lists(st.integers(1, 5), unique=True, max_size=4))
+    counters = draw(st.lists(st.integers(1, 5), unique=True, min_size=1, max_size=4) | st.just([]))
     return {
         "catalog": 1,
         "channel": "stable",
@@ -105,12 +106,12 @@ def catalogs(draw: Any) -> dict[str, Any]:
                 "state": draw(st.sampled_from(["active", "active", "paused"])),
                 "rollout": {
                     "salt": draw(st.sampled_from(["one", "two"])),
-                    "basis_points": draw(st.sampled_from([1, 100, 2500, 10_000])),
+                    "basis_points": draw(st.sampled_from([1, 100, 2500, 10_000, 10_000])),
                 },
                 "conditions": draw(conditions),
                 "bundles": [
                     in_release(words, platform, f"release {counter}", counter)
-                    for words in draw(st.lists(st.sampled_from(POOL), min_size=1, max_size=3))
+                    for words in draw(st.lists(st.sampled_from(POOL), min_size=1, max_size=4))
                 ],
             }
             for counter in sorted(counters, reverse=True)
@@ -143,7 +144,7 @@ device_words = st.fixed_dictionaries(
 installed_words = st.none() | st.fixed_dictionaries(
     {
         "release": st.just("installed"),
-        "release_counter": st.integers(1, 6),
+        "release_counter": st.integers(1, 4),
         "sha256": st.sampled_from(DIGESTS),
     }
 )

@@ -42,7 +42,7 @@ def test_random_catalogs_are_ones_that_both_sides_read(catalog):
     check_shape(catalog)
 
 
-@examples
+@settings(max_examples=300, deadline=None)
 @given(catalogs(), device_words, buckets, installed_words)
 def test_the_phone_decides_as_the_server(catalog, words, bucket, running):
     served = asked(catalog, words, bucket, running)
