@@ -11,6 +11,7 @@ import zstandard
 from django.http import StreamingHttpResponse
 
 from mobile_models import deltas, encodings, patches, storage
+from mobile_models.catalog import build_catalog
 from mobile_models.downloads import Window
 from mobile_models.errors import StorageFailed
 from mobile_models.models import Bundle, Delta, Revocation
@@ -361,6 +362,24 @@ class TestPatches:
         assert response["Content-Type"] == "application/octet-stream"
         assert response["Vary"] == "Accept-Encoding"
         assert "Content-Encoding" not in response
+
+    def test_the_catalog_names_what_the_addresses_give(self, client, bundle, base, content):
+        roll_out(bundle, state="active")
+        (release,) = build_catalog("stable", "linux")["releases"]
+        (entry,) = release["bundles"]
+        listed = {delta["kind"]: delta for delta in entry["deltas"]}
+        assert {delta["base"] for delta in listed.values()} == {base.sha256}
+        sent = body(client.get(listed["bsdiff4"]["url"]))
+        assert (len(sent), hashlib.sha256(sent).hexdigest()) == (
+            listed["bsdiff4"]["size"],
+            listed["bsdiff4"]["sha256"],
+        )
+        assert bsdiff4.patch(bytes_of(base.sha256), sent) == content
+        headers = {"Accept-Encoding": "dcz", "Available-Dictionary": available(base.sha256)}
+        assert len(body(client.get(entry["url"], headers=headers))) == listed["dcz"]["size"]
+        for coding, form in entry["encodings"].items():
+            sent = body(client.get(entry["url"], headers={"Accept-Encoding": coding}))
+            assert (len(sent), hashlib.sha256(sent).hexdigest()) == (form["size"], form["sha256"])
 
     def test_it_resumes(self, fetch, bundle, base):
         path = f"{bundle.sha256}/delta/{base.sha256}"
