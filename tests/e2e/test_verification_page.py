@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
-from tests.e2e import test_admin_pages as admin_pages
+from tests.e2e.admin_browser import shot
 from tests.weather import make_outputs, make_run
 from weatherapp.forecasts.verification import services
 from weatherapp.observations.models import Observation, Station
 
-pytestmark = admin_pages.pytestmark
-browser, page = admin_pages.browser, admin_pages.page
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,6 @@ def scored(db, settings, tmp_path):
 
 def test_scores_are_drawn_and_another_variable_can_be_chosen(page):
     page.goto("/admin/forecasts/verification/")
-    expect = admin_pages.expect
     expect(page.locator("#content-main svg")).to_have_count(12)
     expect(page.get_by_text("temperature, °C, by station")).to_be_visible()
     for drawing in page.locator("#content-main svg").all():
@@ -58,11 +57,11 @@ def test_scores_are_drawn_and_another_variable_can_be_chosen(page):
     page.select_option("[name=variable]", "wind_speed")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("wind_speed, m/s, by station")).to_be_visible()
-    admin_pages.shot(page, "verification")
+    shot(page, "verification")
 
 
 def test_on_a_narrow_screen_nothing_is_cut_off(page):
     page.set_viewport_size({"width": 420, "height": 800})
     page.goto("/admin/forecasts/verification/")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    admin_pages.shot(page, "verification-narrow")
+    shot(page, "verification-narrow")

@@ -6,8 +6,12 @@
 
   /* Icons are words set in a font of drawings: to be seen, not read out. */
   function hideIcons(root) {
-    for (const icon of root.querySelectorAll(`${ICON}:not([aria-hidden])`)) {
+    for (const icon of root.querySelectorAll(`${ICON}:not([aria-hidden], [aria-label])`)) {
       const word = icon.textContent.trim();
+      if (icon.matches("[role=button]")) {
+        icon.setAttribute("aria-label", icon.title || NAMES[word] || word.replaceAll("_", " "));
+        continue;
+      }
       const holder = icon.closest("a, button, [role=button]");
       icon.setAttribute("aria-hidden", "true");
       if (holder && holder.textContent.trim() === word && !holder.hasAttribute("aria-label"))
