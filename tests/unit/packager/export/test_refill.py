@@ -90,7 +90,7 @@ def test_a_refilled_int8_file_computes_what_the_retrained_student_does(tmp_path)
     wanted = {name: value.numpy() for name, value in model(inputs, training=False).items()}
     now, before = (open_runtime(file, "tflite").run(inputs) for file in (path, tflite("w8a8")[0]))
     for name in ("temperature", "pressure_msl", "cloud_cover"):
-        assert np.abs(now[name] - wanted[name]).mean() < 0.5 * np.abs(before[name] - wanted[name]).mean()
+        assert np.abs(now[name] - wanted[name]).mean() < 0.7 * np.abs(before[name] - wanted[name]).mean()
 
 
 def test_a_weight_beyond_the_frozen_scale_stops_at_its_end(tmp_path):
