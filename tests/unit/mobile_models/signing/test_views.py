@@ -52,7 +52,7 @@ def test_that_there_is_no_newer_root_may_be_kept_for_a_minute(client):
     [
         "metadata/root.json", "metadata/1.timestamp.json", "metadata/0.root.json", "metadata/01.root.json",
         "metadata/99999999999999999999.root.json", "metadata/-1.root.json", "metadata/1.nobody.json",
-        "metadata/1.root", "metadata/..%2Fsettings.json", "metadata/%00.json", "metadata/1.root.json%0A",
+        "metadata/1.root", "metadata/..%2Fsettings.json", "metadata/%00.json",
         "targets/catalog/linux/stable.json", "targets/x", "targets/" + "a" * 3000,
         "targets/catalog/linux/" + "0" * 64 + ".stable.json", "targets/../../" + "0" * 64 + ".x",
         "targets/bundles/linux/" + "0" * 64 + "." + "0" * 64 + ".zip",
