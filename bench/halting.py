@@ -158,7 +158,14 @@ class Rollout:
         counts = in_group(groups(self.counts[top[0]], "cell"), top[1])
         sides = Sides(exposed, exposed + control, share, FORGED)
         evidence = combined(list(e_values.values()), len(TESTS))
-        found = verdict(FIGURES[top[0]], counts, evidence, sides, false_halts=FALSE_HALT_RATE)
+        found = verdict(
+            FIGURES[top[0]],
+            counts,
+            sides,
+            strongest=e_values[top],
+            evidence=evidence,
+            false_halts=FALSE_HALT_RATE,
+        )
         return found or ("healthy" if enough else "wait")
 
 

@@ -1,14 +1,15 @@
 """Simulated devices over HTTP: they read the signed catalog, get report tokens and send batches."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from tuf.ngclient import Updater
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface, Updater
 
 from mobile_models.fleet.devices import PLATFORMS, Fleet
 
@@ -18,6 +19,19 @@ SECONDS = 60.0
 
 class SimulationFailed(Exception):
     """The server did not answer a simulated device as it should."""
+
+
+class _Pooled(FetcherInterface):
+    """Downloads of the Update Framework over the fleet's connections."""
+
+    def __init__(self, pool: urllib3.PoolManager) -> None:
+        self.pool = pool
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        reply = self.pool.request("GET", url)
+        if reply.status != 200:
+            raise DownloadHTTPError(f"{url}: {reply.status}", reply.status)
+        yield reply.data
 
 
 class Driver:
@@ -31,6 +45,10 @@ class Driver:
         self.tokens: dict[int, str] = {}
         self.root = self._get("/v1/tuf/metadata/1.root.json")
 
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.pool.clear()
+
     def catalog(self) -> dict[str, Any]:
         """The catalog of the channel, verified as any client of The Update Framework does."""
         (self.folder / "targets").mkdir(parents=True, exist_ok=True)
@@ -40,6 +58,7 @@ class Driver:
             target_dir=str(self.folder / "targets"),
             target_base_url=f"{self.url}/v1/tuf/targets/",
             bootstrap=self.root,
+            fetcher=_Pooled(self.pool),
         )
         target = updater.get_targetinfo(f"catalog/{PLATFORMS[0]}/{self.channel}.json")
         if target is None:

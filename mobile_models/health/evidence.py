@@ -112,7 +112,10 @@ def share_bets(failed: int, count: int, *, allowed: float) -> FloatArray:
     """
     odds = allowed / (1 - allowed) * ODDS
     worse = odds / (1 + odds)
-    return failed * np.log(worse / allowed) + (count - failed) * np.log((1 - worse) / (1 - allowed))
+    added: FloatArray = failed * np.log(worse / allowed) + (count - failed) * np.log(
+        (1 - worse) / (1 - allowed)
+    )
+    return added
 
 
 def shift_bets(
@@ -228,4 +231,5 @@ def _conditional(table: Failures, failed: int, log_odds: FloatArray) -> FloatArr
     peaks = logs.max(axis=1)
     norms = peaks + np.log(np.exp(logs - peaks[:, None]).sum(axis=1))
     likelihood: FloatArray = logs[:, table.exposed_failed - lowest] - norms
-    return likelihood[1:] - likelihood[0]
+    difference: FloatArray = likelihood[1:] - likelihood[0]
+    return difference

@@ -27,7 +27,7 @@ SMALLEST_VARIANCE = 1e-4
 # Rows of health that are no figure: all of them together, and how many say which side they are on.
 ALL, RATIO = "all", "ratio"
 TOO_MANY, TOO_FEW = "too many", "too few"
-# A rollout is suspect before anything is proven: it is not widened meanwhile.
+# A figure is suspect long before it is proven: the rollout is not widened meanwhile.
 SUSPICION = 10.0
 # E-value from which the share of devices that say they are exposed cannot be chance.
 MISMATCH = 1000.0
@@ -173,21 +173,30 @@ class Sides:
     forged: float
 
 
-def verdict(figure: Figure, counts: Counts, evidence: float, sides: Sides, *, false_halts: float) -> str:
+def verdict(
+    figure: Figure,
+    counts: Counts,
+    sides: Sides,
+    *,
+    strongest: float,
+    evidence: float,
+    false_halts: float,
+) -> str:
     """What the evidence of all figures leads to.
 
     Args:
         figure: the one that speaks loudest.
         counts: everything counted of it.
-        evidence: the combined e-value.
         sides: who reports.
+        strongest: its e-value.
+        evidence: that of all figures together.
         false_halts: how often a good rollout may be halted.
 
     Returns:
         halt; `unproven` where forgers or one place could be behind it; `suspect` where it is too early; and
         nothing, also where so few devices failed that only a wider rollout can tell.
     """
-    if evidence < SUSPICION:
+    if strongest < SUSPICION:
         return ""
     if figure.kind != "mean" and by_arm(counts, "exposed").total < FEWEST_FAILED:
         return ""

@@ -61,7 +61,7 @@ def is_healthy(rollout: Rollout) -> bool:
         return False
     ratio = found[RATIO]
     devices = min(ratio.exposed["count"], ratio.control["count"])
-    return devices >= FEWEST and ratio.state["share"] == rollout.basis_points
+    return bool(devices >= FEWEST and ratio.state["share"] == rollout.basis_points)
 
 
 def evaluate_rollouts(*, now: datetime | None = None) -> list[Rollout]:
@@ -126,7 +126,12 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
     metric, group = max(e_values, key=lambda key: e_values[key])
     figure, counts = FIGURES[metric], in_group(everything[metric], group)
     overall.decision = verdict(
-        figure, counts, overall.evidence, _sides(rollout, ratio), false_halts=settings.FALSE_HALT_RATE
+        figure,
+        counts,
+        _sides(rollout, ratio),
+        strongest=e_values[metric, group],
+        evidence=overall.evidence,
+        false_halts=settings.FALSE_HALT_RATE,
     )
     if overall.decision != "halt":
         return ""

@@ -28,8 +28,8 @@ def add(
     if not rows:
         return
     about = model._meta  # noqa: SLF001 - Django's documented API for what a model is made of
-    fields = [about.get_field(name) for name in keys]
-    summed = [about.get_field(name) for name in sums]
+    fields: list[Any] = [about.get_field(name) for name in keys]
+    summed: list[Any] = [about.get_field(name) for name in sums]
     named = {field.name for field in [*fields, *summed]}
     rest = [field for field in about.concrete_fields if field.name not in named and not field.primary_key]
     quote = connection.ops.quote_name

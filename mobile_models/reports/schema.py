@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from jsonschema import Draft202012Validator
@@ -116,21 +116,22 @@ def _validator() -> Draft202012Validator:
 
 
 def _sentence(error: ValidationError) -> str:
+    instance: Any = error.instance
     field = _name(error.absolute_path)
-    given = _shown(error.instance)
-    rule, limit = error.validator, error.validator_value
+    given = _shown(instance)
+    rule, limit = error.validator, cast("Any", error.validator_value)
     if rule == "required":
-        missing = [name for name in limit if name not in error.instance]
+        missing = [name for name in limit if name not in instance]
         return f"{_join(field, missing[0])}: it is missing. It is required."
     if rule == "additionalProperties":
-        known = sorted(error.schema["properties"])
-        extra = next(name for name in error.instance if name not in known)
+        known = sorted(cast("Any", error.schema)["properties"])
+        extra = next(name for name in instance if name not in known)
         return f"{_join(field, str(extra)[:SHOWN])}: it is unknown; allowed are {', '.join(known)}."
     words = [
         "null" if value is None else str(value) for value in (limit if isinstance(limit, list) else [limit])
     ]
     allowed = WORDING.get(str(rule), "other values").format(" or ".join(words))
-    seen = f"{len(error.instance)} entries came" if rule in {"minItems", "maxItems"} else f"{given} was given"
+    seen = f"{len(instance)} entries came" if rule in {"minItems", "maxItems"} else f"{given} was given"
     return f"{field or 'the batch'}: {seen}; allowed are {allowed}."
 
 

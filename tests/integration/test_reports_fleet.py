@@ -25,7 +25,10 @@ def simulated(transactional_db, live_server, settings, tmp_path):
             most_hours=hours,
             progress=lambda *_: None,
         )
-        return simulation.run()
+        try:
+            return simulation.run()
+        finally:
+            simulation.driver.close()
 
     return run
 

@@ -8,7 +8,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -49,7 +49,7 @@ class Command(BaseCommand):
     )
 
     # The database that they would look at is made by the command itself.
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         _number(parser, "--devices", 10_000, 100, 1_000_000, "devices")
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         parser.add_argument("--stages", type=_stages, default=STAGES, help="percent (default: %(default)s)")
         parser.add_argument(
             "--url",
-            help="report to this server instead, about the newest rollout of its catalog; its own beat weighs",
+            help="report to this server instead, about its newest rollout; its own beat weighs",
         )
         parser.add_argument(
             "--hour-seconds",
@@ -153,9 +153,10 @@ def _run(options: dict[str, Any], driver: Driver, steward: Steward) -> dict[str,
 
 
 def _as_it_should(result: dict[str, Any], options: dict[str, Any]) -> bool:
+    outcome = str(result["outcome"])
     if options["fault"]:
-        return result["outcome"] == "halted" and result["share"] < LATE
-    return result["outcome"] != "halted" if options["forged"] else result["outcome"] == "complete"
+        return outcome == "halted" and float(result["share"]) < LATE
+    return outcome != "halted" if options["forged"] else outcome == "complete"
 
 
 def _title(options: dict[str, Any]) -> str:
