@@ -180,3 +180,21 @@ def test_the_command_line_says_that_the_weights_are_missing(tmp_path, capsys):
     assert "holds no student of far.bundle" in capsys.readouterr().err
     assert main([*command, "--mode", "heavy"]) == 2
     assert "Mode 'heavy' is not known" in capsys.readouterr().err
+
+
+def test_a_conversion_starts_from_the_released_artifact(retraining, monkeypatch, tmp_path):
+    seen = []
+
+    def convert(request):
+        seen.append(request.frozen.read_bytes())
+        request.output.write_bytes(b"retrained")
+        return {"scheme": "w8a8"}
+
+    monkeypatch.setattr("packager.export.isolated.convert", convert)
+    monkeypatch.setattr(Retraining, "student", lambda *_: stage(tmp_path, {}))
+    monkeypatch.setattr(Pipeline, "_calibration", lambda _: {})
+    made = retraining(before=1.0, after=1.0)
+    variant = made.variant(RECIPE)
+    assert seen == [made.base.bundles["tflite_w8a8"].members["model.tflite"]]
+    assert variant.inputs["frozen"] == made.base.bundles["tflite_w8a8"].sha256
+    assert sorted(path.name for path in variant.folder.iterdir()) == ["model.tflite", "stage.json"]
