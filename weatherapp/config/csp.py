@@ -8,7 +8,7 @@ from django.urls import reverse_lazy
 
 Directives = dict[str, list[str]]
 
-# Every script is a file of this server: none is inline, and no nonce is needed. Styles may be inline: drawings,
+# Every script is a file of this server, none is inline, and no nonce is needed. Styles may be: drawings,
 # progress bars and the admin's widgets set them as attributes, for which no nonce exists.
 PAGES: Directives = {
     "default-src": [SELF],
