@@ -58,6 +58,7 @@ def start_rollout(
         "started_by": by,
     }
     with transaction.atomic():
+        release.refresh_from_db()
         transitions.check(transitions.START, release, by)
         check_offerable(release)  # may sign, under a lock that others take before a release's
         audience = locked_channel(channel)

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from mobile_models import selectors, services
 from mobile_models.errors import NothingToRollBackTo, NotPermitted, ParameterInvalid, StateConflict
-from mobile_models.models import AuditEntry, Bundle, Rollout
+from mobile_models.models import AuditEntry, Bundle, Release, Rollout
 from mobile_models.services import rollouts as module
-from tests.factories import make_user
+from tests.factories import approve, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -295,6 +295,14 @@ def test_a_bundle_refused_after_approval_keeps_its_release_from_starting(ready):
     with pytest.raises(StateConflict, match="verified bundles only"):
         start(release)
     assert not Rollout.objects.exists()
+
+
+def test_a_row_that_was_read_earlier_is_looked_at_anew(drafted, ready):
+    draft = drafted()
+    stale = Release.objects.get(pk=draft.pk)
+    approve(draft)
+    assert start(stale).state == "active"
+    assert stale.state == "live"
 
 
 def test_an_unsigned_release_starts_nowhere(ready, monkeypatch):
