@@ -42,7 +42,8 @@ def console(settings, tmp_path):
             )  # fmt: skip
     RolloutHealth.objects.create(rollout=rollout, metric="failures", exposed={"count": 9, "failures": 1})
     services.submit_release(release=release("c", 1.5, "third"))
-    get_user_model().objects.create_superuser("manager", password=PASSWORD)
+    if not get_user_model().objects.exists():  # `page` has made one
+        get_user_model().objects.create_superuser("manager", password=PASSWORD)
     make_user("ada", "releaser")
     return rollout
 

@@ -1,6 +1,7 @@
 """A release from its build to its end, by the people who do it, in a real browser."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from playwright.sync_api import expect
 
 from mobile_models import services, verification
@@ -39,6 +40,8 @@ def people():
         user = make_user(name, group)
         user.set_password(PASSWORD)
         user.save()
+        # What a migration gave the groups once, the test before has emptied.
+        user.user_permissions.set(Permission.objects.filter(codename__endswith="packagingjob"))
 
 
 @pytest.fixture
