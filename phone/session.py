@@ -14,7 +14,7 @@ from phone import checks, skill, speed
 from phone.bundle import CONTRACTS, engine_version
 from phone.choice import Device
 from phone.compare import compare
-from phone.errors import ConnectionLost, DeadlineExceeded, MetadataExpired, PhoneError
+from phone.errors import BundleRefused, ConnectionLost, DeadlineExceeded, MetadataExpired, PhoneError
 from phone.forecast import Forecast, cell_name, fetch_inputs, forecast
 from phone.notes import read_note, write_note
 from phone.policy import MEBIBYTE, Situation
@@ -44,6 +44,7 @@ class Session:
         self.reports = Reports(self.state)
         self.place = (options.latitude, options.longitude)
         self.seconds: dict[str, float] = {}
+        self._running: Usable | None = None
 
     def run(self) -> dict[str, Any]:
         """Update, forecast, compare, report.
@@ -61,14 +62,16 @@ class Session:
         operations = [*crashed, *updated.operations]
         try:
             return self._forecasted(device, updated, operations)
-        except PhoneError:
-            self._count(self._labels(device, None), [*operations, ("infer", "failed")])
+        except PhoneError as error:
+            # No network and no station near are not the model's fault; a model that does not run is.
+            failed = [("infer", "failed")] if isinstance(error, BundleRefused) else []
+            self._count(self._labels(device, self._running), [*operations, *failed])
             raise
 
     def _forecasted(
         self, device: Device, updated: Report, operations: list[tuple[str, str]]
     ) -> dict[str, Any]:
-        usable = self._usable(updated)
+        usable = self._running = self._usable(updated)
         measured = speed.measure(self.state, usable.sha256, usable.bundle)
         deadline = Deadline(self.options.timeout)
         inputs, size, source = self._inputs(deadline)
@@ -167,11 +170,15 @@ class Session:
             self.reports.end_inference()
             self.seconds["forecast"] = round(perf_counter() - started, 4)
 
-    def _compared(self, made: Forecast, deadline: Deadline) -> dict[str, Any]:
+    def _compared(self, made: Forecast, deadline: Deadline) -> dict[str, Any] | None:
+        """How the server's own forecast differs; None where it has none to compare with."""
         started = perf_counter()
-        compared = compare(self.server, made, *self.place, self.options.elevation, deadline)
-        self.seconds["compare"] = round(perf_counter() - started, 4)
-        return compared
+        try:
+            return compare(self.server, made, *self.place, self.options.elevation, deadline)
+        except PhoneError:
+            return None
+        finally:
+            self.seconds["compare"] = round(perf_counter() - started, 4)
 
     def _stale(self, updated: Report) -> dict[str, Any] | None:
         """Since when the phone cannot know what is new, if it cannot; it forecasts all the same."""

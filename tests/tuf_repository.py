@@ -1,7 +1,7 @@
 """A repository of The Update Framework in memory, whose keys a test can steal, lose and rotate.
 
-`publish` signs what stands in its parts and adds it to `served`; an attack changes `served`, or signs with keys
-that it should not have. The idea is python-tuf's own repository simulator.
+`publish` signs what stands in its parts and adds it to `served`; an attack changes `served`, or signs with
+keys that it should not have. The idea is python-tuf's own repository simulator.
 """
 
 import hashlib
@@ -74,7 +74,7 @@ class Repository:
         self.served["timestamp.json"] = timestamp
 
     def rotate(self, *roles, keys=1, threshold=1):
-        """Give roles new keys by a new root, which the old root keys sign as well; then sign everything anew."""
+        """Give roles new keys by a new root, which the old root keys sign too; then sign everything anew."""
         before = self.signers["root"]
         for role in roles:
             self.signers[role] = [CryptoSigner.generate_ed25519() for _ in range(keys)]
