@@ -178,12 +178,9 @@ def publish_if_complete(
     """Publish a change of keys once it has its thresholds, and log it; else say how far it is."""
     if not pending.is_complete(rows):
         return pending.standings(rows)
-    before = store.charter().to_dict() if store.is_initialised() else {}
+    before = store.charter() if store.is_initialised() else None
     pending.take(rows)
-    after = store.charter().to_dict()
-    audit.record(
-        action=action, row=None, by=None, before=before, after=after, reason=reason, actor_name=COMMAND
-    )
+    _log(action, before, store.charter(), reason)
     bring_up_to_date()
     return []
 
@@ -226,7 +223,7 @@ def _changed(
     if twice:
         raise ParameterInvalid(f"Key {twice[0]} signs {role} already. Add another one.")
     keys = (*(key for key in trust.keys if key.keyid not in gone), *add)
-    wanted = threshold or trust.threshold
+    wanted = trust.threshold if threshold is None else threshold
     check_threshold(wanted, len(keys), role)
     return Trust(keys, wanted)
 
@@ -254,7 +251,22 @@ def _change(
     for role in OFFLINE:
         if _must_be_signed_again(role, wanted, gone):
             _propose(role, wanted)
-    return sign_waiting(signers, action=action, reason=reason)
+    standings = sign_waiting(signers, action=action, reason=reason)
+    if standings:  # whoever completes it does not say why
+        _log(f"propose_{action}", charter, wanted, reason)
+    return standings
+
+
+def _log(action: str, before: Charter | None, after: Charter, reason: str) -> None:
+    audit.record(
+        action=action,
+        row=None,
+        by=None,
+        before=before.to_dict() if before else {},
+        after=after.to_dict(),
+        reason=reason,
+        actor_name=COMMAND,
+    )
 
 
 def _must_be_signed_again(role: str, wanted: Charter, gone: AbstractSet[str]) -> bool:

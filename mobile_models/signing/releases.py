@@ -103,10 +103,11 @@ def publish_if_complete(release: Release, rows: Sequence[PendingMetadata]) -> li
     if rows and not pending.is_complete(rows):
         return pending.standings(rows)
     before = {"signed_at": release.signed_at}
+    signed = {standing.role: standing.signed for standing in pending.standings(rows)} if rows else {}
     pending.take(rows)
     Release.objects.filter(pk=release.pk).update(signed_at=now())
     release.refresh_from_db()
-    after = {"signed_at": release.signed_at, "roles": {row.role: row.version for row in rows}}
+    after = {"signed_at": release.signed_at, "signed_by": signed}
     audit.record(action="sign_release", row=release, by=None, before=before, after=after, actor_name=COMMAND)
     bring_up_to_date()
     return []

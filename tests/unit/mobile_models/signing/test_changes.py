@@ -71,6 +71,18 @@ def test_a_new_root_needs_the_old_threshold_and_its_own(embedded, five):
     assert store.root().signed.version == 2
 
 
+def test_the_reason_of_a_change_is_kept_when_others_complete_it(held, five):
+    one, two, _ = (file.signer for file in held)
+    services.rotate(group="root", add=named(five[:1]), signers=[one], reason="a new colleague")
+    services.sign_waiting([two])
+    proposed, done = AuditEntry.objects.filter(action__in=["propose_rotate_keys", "sign_keys"]).order_by(
+        "sequence"
+    )
+    assert proposed.reason == "a new colleague"
+    assert proposed.after == done.after
+    assert five[0].key.keyid in done.after["root"]["keys"]
+
+
 def test_a_root_that_the_old_keys_did_not_sign_is_refused_by_the_phone(embedded, five, phone, fetcher):
     phone()
     forged = store.root()
@@ -166,7 +178,8 @@ def test_a_platform_can_have_keys_of_its_own(embedded, five, phone):
         ({"group": "offline", "remove": ["ffff0000"]}, ParameterInvalid, "first digits of one of"),
         ({"group": "offline", "remove": [""]}, ParameterInvalid, "first digits of one of"),
         ({"group": "root", "threshold": 2}, StateConflict, "2 of 1 keys for root cannot be"),
-        ({"group": "root", "threshold": -1}, StateConflict, "cannot be"),
+        ({"group": "root", "threshold": 0}, StateConflict, "0 of 1 keys for root cannot be"),
+        ({"group": "online", "threshold": 2}, ParameterInvalid, "allowed is 1"),
     ],
 )
 def test_what_cannot_be_changed_is_refused(embedded, asked, error, sentence):
