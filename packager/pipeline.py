@@ -193,7 +193,7 @@ class Pipeline(TeacherStages):
                 quantization=variant.facts["quantization"],
                 # Times differ from run to run, and a bundle's bytes must not.
                 evaluation={k: v for k, v in evaluation.facts.items() if k != "microseconds_per_inference"},
-                references=references.facts,
+                references=references.facts["scores"],
                 windows=self.held_out["unseen_station"],
                 dataset=self.raw_dataset,
                 counts=self.data().facts["windows"],

@@ -6,16 +6,21 @@ palettes, golden inputs. See `docs/retraining.md`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from packager.bundle import Bundle, open_bundle, patch_size
 from packager.contract import Contract
+from packager.dataset import Dataset
+from packager.dataset.windows import Windows
 from packager.errors import GateFailed, PackagerError
 from packager.pipeline import Pipeline
 from packager.recipes import Recipe, UpdateMode, get_recipe
-from packager.stages import EVALUATION_SOURCES, TRAINING_SOURCES
+from packager.stages import EVALUATION_SOURCES, TRAINING_SOURCES, name_cases
 from packager.verify.evaluate import GATE_SPLIT, score_artifact
 from packager.verify.skill import Scores, skill_loss_percent
 from packager.workspace import Stage, Workspace, source_digest
@@ -32,6 +37,7 @@ class Base:
     bundles: Mapping[str, Bundle]
     student: Stage
     teacher: Stage
+    references: Stage
 
 
 def find_base(workspace: Workspace, paths: Sequence[Path]) -> Base:
@@ -52,30 +58,39 @@ def find_base(workspace: Workspace, paths: Sequence[Path]) -> Base:
     if not chosen:
         named = ", ".join(str(path) for path in paths)
         raise PackagerError(f"{named} holds no bundle for phones; give a .bundle file or a folder of them.")
-    students = {name: _student(workspace, bundle) for name, bundle in chosen.items()}
+    made = {name: _stage_of(workspace, bundle) for name, bundle in chosen.items()}
+    students = {name: _student(workspace, made[name], bundle) for name, bundle in chosen.items()}
     first = next(iter(students.values()))
     if others := [name for name, student in students.items() if student.key != first.key]:
         raise PackagerError(
             f"{', '.join(sorted(others))} were exported from another student than {next(iter(students))}. "
             "Give the bundles of one release."
         )
+    name, bundle = next(iter(chosen.items()))
     teacher = workspace.known("teacher", first.inputs["teacher"])
-    if teacher is None:
-        raise PackagerError(_missing(workspace, "teacher", next(iter(chosen.values()))))
-    return Base(chosen, first, teacher)
+    references = workspace.known("references", made[name].inputs["references"])
+    if teacher is None or references is None:
+        what = "teacher" if teacher is None else "scored cases"
+        raise PackagerError(_missing(workspace, what, bundle))
+    return Base(chosen, first, teacher, references)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
     return [file for path in paths for file in (sorted(path.glob("*.bundle")) if path.is_dir() else [path])]
 
 
-def _student(workspace: Workspace, bundle: Bundle) -> Stage:
+def _stage_of(workspace: Workspace, bundle: Bundle) -> Stage:
     for stage in workspace.finished("bundle"):
         if stage.facts["sha256"] == bundle.sha256:
-            variant = workspace.known("variant", stage.inputs["variant"])
-            key = variant.inputs["model"] if variant else ""
-            if student := workspace.known("student", key) or workspace.known("retrained", key):
-                return student
+            return stage
+    raise PackagerError(_missing(workspace, "student", bundle))
+
+
+def _student(workspace: Workspace, made: Stage, bundle: Bundle) -> Stage:
+    variant = workspace.known("variant", made.inputs["variant"])
+    key = variant.inputs["model"] if variant else ""
+    if student := workspace.known("student", key) or workspace.known("retrained", key):
+        return student
     raise PackagerError(_missing(workspace, "student", bundle))
 
 
@@ -102,6 +117,18 @@ class Retraining(Pipeline):
     def teacher(self) -> Stage:
         """The teacher of the release: it labels the new days, too."""
         return self.base.teacher
+
+    def references(self) -> Stage:
+        """Those of the release: its cases are scored again."""
+        return self.base.references
+
+    @cached_property
+    def cases(self) -> dict[str, Windows]:
+        """The cases on which the released artifacts were run: before and after are compared on the same."""
+        return {
+            split: same_cases(windows, self.base.references.facts["cases"][split], self.dataset)
+            for split, windows in self.held_out.items()
+        }
 
     def student(self, recipe: Recipe) -> Stage:  # noqa: ARG002 - one student for all recipes
         """The released student after retraining."""
@@ -200,6 +227,22 @@ class Retraining(Pipeline):
             "cases": self.profile.scored_cases,
             "source": source_digest(*EVALUATION_SOURCES),
         }
+
+
+def same_cases(windows: Windows, named: Sequence[Sequence[Any]], dataset: Dataset) -> Windows:
+    """The windows of those names, in their order.
+
+    Raises:
+        PackagerError: the dataset no longer has some of them.
+    """
+    place = {case: index for index, case in enumerate(name_cases(windows, dataset))}
+    found = [place[station, hour] for station, hour in named if (station, hour) in place]
+    if len(found) < len(named):
+        raise PackagerError(
+            f"The dataset lacks {len(named) - len(found)} of the {len(named)} held-out cases on which the "
+            "release was scored. Retrain on a dataset that has grown, not on another one."
+        )
+    return windows.take(np.asarray(found))
 
 
 def recipes_of(base: Base) -> list[Recipe]:

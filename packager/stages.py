@@ -155,9 +155,13 @@ class TeacherStages:
         return self._stage("baselines", inputs, make)
 
     def references(self) -> Stage:
-        """Scores of the teacher and the baselines on the very cases on which every artifact is run."""
+        """The cases on which every artifact is run, and how the teacher and the baselines score on them.
+
+        Facts: `cases`, by split the station's id and the init hour of each; `scores`, by source and split.
+        """
         teacher = self.teacher()
         inputs = {
+            "form": 2,
             "data": self.data().key,
             "teacher": teacher.key,
             "cases": self.profile.scored_cases,
@@ -172,7 +176,10 @@ class TeacherStages:
                     split: self._score(forecast(windows), windows, split)["values"]
                     for split, windows in self.cases.items()
                 }
-            return scores
+            return {
+                "cases": {s: name_cases(w, self.dataset) for s, w in self.cases.items()},
+                "scores": scores,
+            }
 
         return self._stage("references", inputs, make)
 
@@ -303,6 +310,12 @@ def _check_counts(counts: Mapping[str, int], dataset: Dataset) -> None:
                 f"held-out days are the last {BLOCK_DAYS} of some months: bring a dataset that has both, and "
                 "other stations and days to train on. A year of two stations 150 km apart is enough."
             )
+
+
+def name_cases(windows: Windows, dataset: Dataset) -> list[tuple[str, int]]:
+    """Station's id and init hour of every window: names that hold in a dataset that has grown."""
+    ids = [dataset.stations[index].id for index in windows.station.tolist()]
+    return list(zip(ids, windows.init_hour.tolist(), strict=True))
 
 
 def evenly(windows: Windows, count: int) -> Windows:

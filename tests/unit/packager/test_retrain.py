@@ -1,7 +1,9 @@
 """What a retraining starts from, what it refuses, and what it says of an update; nothing is trained here."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from packager.__main__ import main
@@ -10,9 +12,11 @@ from packager.contract import reference_contract
 from packager.errors import BundleInvalid, GateFailed, PackagerError, RecipeInvalid
 from packager.pipeline import Pipeline
 from packager.recipes import PROFILES, UPDATE_MODES, get_recipe, get_update_mode
-from packager.retrain import Retraining, find_base, recipes_of
+from packager.retrain import Retraining, find_base, recipes_of, same_cases
+from packager.stages import name_cases
 from packager.workspace import Stage, Workspace
-from tests.factories import build_bundle
+from tests.factories import build_bundle, weather_windows
+from tests.unit.packager.dataset.small import make_dataset
 
 RECIPE = get_recipe("tflite_w8a8")
 
@@ -33,7 +37,9 @@ def built(workspace, path, variant, *, seed=1, student="student", offset=0.0):
     made = workspace.stage("variant", {"model": model.key, "of": variant}, nothing)
     build_bundle(path, variant=variant, offset=offset)
     sha256 = open_bundle(path).sha256
-    workspace.stage("bundle", {"variant": made.key}, lambda _folder: {"sha256": sha256})
+    references = workspace.stage("references", {}, nothing)
+    inputs = {"variant": made.key, "references": references.key}
+    workspace.stage("bundle", inputs, lambda _folder: {"sha256": sha256})
     return path
 
 
@@ -93,6 +99,22 @@ def test_a_damaged_bundle_is_refused(workspace, tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(BundleInvalid):
         find_base(workspace, [path])
+
+
+def test_the_cases_of_the_release_are_scored_again_in_a_dataset_that_has_grown():
+    dataset, windows = make_dataset(), weather_windows(reference_contract(), count=30)
+    windows = replace(windows, station=np.zeros(30, int))
+    released = name_cases(windows.take(np.array([20, 3, 7])), dataset)
+    again = same_cases(windows, [list(case) for case in released], dataset)
+    assert name_cases(again, dataset) == released
+
+
+def test_a_dataset_that_lost_scored_cases_is_refused():
+    dataset, windows = make_dataset(), weather_windows(reference_contract(), count=30)
+    windows = replace(windows, station=np.zeros(30, int))
+    released = name_cases(windows, dataset)
+    with pytest.raises(PackagerError, match=r"lacks 10 of the 30 held-out cases .* that has grown"):
+        same_cases(windows.take(np.arange(20)), released, dataset)
 
 
 def scores(temperature):
