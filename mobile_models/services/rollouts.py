@@ -67,6 +67,7 @@ def start_rollout(
         rollout = places.scheduled(audience, release, **asked)
         if starts_at is None or starts_at <= now():
             begin(rollout, by=by)
+            release.refresh_from_db()
         audit.record(
             action=transitions.START.name,
             row=rollout,
