@@ -215,12 +215,13 @@ def test_reports_of_another_share_are_not_enough_for_this_one(halted):
     assert not health.is_healthy(rollout)
 
 
-def test_a_suspect_figure_holds_the_rollout_long_before_it_is_proven(halted):
+@pytest.mark.parametrize(("failed", "goes_on"), [(4, True), (6, False)])
+def test_a_suspect_figure_holds_the_rollout_once_enough_devices_stand_behind_it(halted, failed, goes_on):
     rollout = healthy_rollout(exposed=60, control=1140)
-    report(rollout, "exposed", 4, failed=4)
+    report(rollout, "exposed", failed, failed=failed)
     assert not look(rollout)
     assert RolloutHealth.objects.filter(rollout=rollout, decision="suspect").exists()
-    assert not health.is_healthy(rollout)
+    assert health.is_healthy(rollout) is goes_on
 
 
 def test_exposed_devices_that_fall_silent_hold_the_rollout(halted):
