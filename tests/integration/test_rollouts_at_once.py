@@ -18,6 +18,7 @@ EXPECTED = {
     "moved": 2,
     "withdrawn": 8,
     "withdrawn_and_offered": 0,
+    "submitted": 8,
     "problems": [],
     "log_is_gapless": True,
 }
