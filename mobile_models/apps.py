@@ -29,7 +29,8 @@ class MobileModelsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the channels and groups after every migration."""
-        from mobile_models.signing import checks, watch  # noqa: F401  (they register themselves)
+        from mobile_models.health import alarms  # noqa: F401  (they register themselves)
+        from mobile_models.signing import checks, watch  # noqa: F401
 
         post_migrate.connect(make_channels, sender=self)
         post_migrate.connect(restore_groups, sender=self)
