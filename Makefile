@@ -43,9 +43,10 @@ $(VENV)/.installed-clients: $(wildcard tests/clients/*.txt) tests/clients/node/p
 		--upgrade --target $(VENV)/clients-$$set -r tests/clients/$$set.txt || exit 1; done
 	@if command -v npm >/dev/null; then cd tests/clients/node && \
 		npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent || \
-		echo "npm could not install tests/clients/node: the test of npm's openmeteo is skipped."; \
-	else echo "npm is missing: the test of npm's openmeteo is skipped."; fi
-	@if [ -d tests/clients/node/node_modules/openmeteo ]; then touch $@; fi
+		echo "npm could not install tests/clients/node: tests that need Node's packages are skipped."; \
+	else echo "npm is missing: tests that need Node's packages are skipped."; fi
+	@if [ -d tests/clients/node/node_modules/openmeteo ] && [ -d tests/clients/node/node_modules/tuf-js ] && \
+		[ -d tests/clients/node/node_modules/axe-core ]; then touch $@; fi
 
 install: $(VENV)/.installed  ## make .venv with all that runs
 
