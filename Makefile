@@ -77,11 +77,12 @@ format: install-dev  ## format, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install  ## variants, endpoints, the forecast API under load (wrk), a cycle of 10,000 stations, own bias; goals and ratios
+bench: install  ## variants, endpoints, the forecast API under load (wrk), a cycle of 10,000 stations, own bias, patches; goals and ratios
 	$(BIN)/python -m bench.bench
 	$(BIN)/python -m bench.forecast_api
 	$(BIN)/python -m bench.cycle
 	$(BIN)/python -m bench.personal
+	$(BIN)/python -m bench.deltas
 
 bench-peers:  ## make .venv-bench with the servers that `make bench` compares the forecast API to
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
