@@ -5,6 +5,7 @@ There is no clock in it: equal rows give equal bytes.
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from mobile_models.conditions import parse_conditions
 from mobile_models.device import parse_platform
 from mobile_models.models import Bundle, Delta, Rollout
 from mobile_models.policy import parse_policy
+from mobile_models.signing import store
 from mobile_models.signing.files import described
 from mobile_models.signing.roles import bundle_path
 from mobile_models.versions import parse_version
@@ -24,13 +26,13 @@ REPORTS = {"url": "/v1/reports", "token_url": "/v1/reports/token"}
 
 
 def build_catalog(channel: str, platform: str) -> dict[str, Any]:
-    """The catalog of a channel for a platform. Four queries.
+    """The catalog of a channel for a platform. Five queries.
 
     Raises:
         ParameterInvalid: the platform is unknown, or the name cannot be a channel's.
         UnknownChannel: no channel has this name; lists those that exist.
     """
-    return document(selectors.offer_of(channel), parse_platform(platform))
+    return takeable(selectors.offer_of(channel), parse_platform(platform))
 
 
 @cache
@@ -52,6 +54,24 @@ def document(offer: selectors.Offer, platform: str) -> dict[str, Any]:
         "revoked": sorted(bundle.sha256 for bundle in offer.revoked if platform in bundle.platforms),
         "reports": REPORTS,
     }
+
+
+def takeable(offer: selectors.Offer, platform: str) -> dict[str, Any]:
+    """A catalog as it is signed: where there is a repository, what its offline keys signed. One query."""
+    catalog = document(offer, platform)
+    signed = store.newest_targets(platform)
+    return catalog if signed is None else only_signed(catalog, set(signed.targets))[0]
+
+
+def only_signed(catalog: Mapping[str, Any], signed: AbstractSet[str]) -> tuple[dict[str, Any], list[str]]:
+    """A catalog without the bundles that no offline key signed, and their digests. Pure."""
+    left_out = []
+    releases = []
+    for release in catalog["releases"]:
+        kept = [bundle for bundle in release["bundles"] if bundle["target"] in signed]
+        left_out += [bundle["sha256"] for bundle in release["bundles"] if bundle["target"] not in signed]
+        releases.append({**release, "bundles": kept})
+    return {**catalog, "releases": [release for release in releases if release["bundles"]]}, left_out
 
 
 def bundle_url(sha256: str) -> str:

@@ -1,8 +1,9 @@
 """What the API says about what is offered beside the catalogs. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from mobile_models.catalog import bundle_url, document, encodings_of
+from mobile_models.catalog import bundle_url, encodings_of
 from mobile_models.device import Device
 from mobile_models.errors import NoBundleForDevice
 from mobile_models.models import Bundle
@@ -11,8 +12,13 @@ from mobile_models.selectors import Offer, nothing_offered
 from mobile_models.targeting import Decision, decide, precision_of
 
 
-def resolved(offer: Offer, device: Device) -> dict[str, Any]:
+def resolved(offer: Offer, catalog: Mapping[str, Any], device: Device) -> dict[str, Any]:
     """The answer for a device inside every share, and under `otherwise` for one outside all of them.
+
+    Args:
+        offer: what the channel offers.
+        catalog: the same as a document for the device's platform, as phones see it.
+        device: who asks.
 
     Raises:
         NoLiveRelease: the channel offers nothing.
@@ -20,7 +26,6 @@ def resolved(offer: Offer, device: Device) -> dict[str, Any]:
     """
     if not offer.rollouts:
         raise nothing_offered(offer.channel.name)
-    catalog = document(offer, device.platform)
     inside = decide(catalog, device, bucket=None)
     if inside.bundle is None:
         raise NoBundleForDevice(

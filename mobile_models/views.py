@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from mobile_models import conditional, offers, selectors
-from mobile_models.catalog import build_catalog, schema
+from mobile_models.catalog import build_catalog, schema, takeable
 from mobile_models.device import MAX_RAM_MB, MOST_ITEMS, PERF_CLASSES, PLATFORMS, parse_device
 from mobile_models.errors import UnknownModel
 from mobile_models.models import DEFAULT_CHANNEL
@@ -148,7 +148,8 @@ class Resolve(APIView):
         if model not in selectors.MODELS:
             raise UnknownModel(f"model: {model[:60]!r} was given; allowed are {', '.join(selectors.MODELS)}.")
         device = parse_device(request.query_params)
-        return _cacheable(request, offers.resolved(selectors.offer_of(_channel(request)), device))
+        offer = selectors.offer_of(_channel(request))
+        return _cacheable(request, offers.resolved(offer, takeable(offer, device.platform), device))
 
 
 def _model(name: str, contracts: list[Contract]) -> dict[str, Any]:

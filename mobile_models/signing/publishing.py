@@ -155,21 +155,10 @@ def wanted_catalogs() -> tuple[dict[str, bytes], list[str]]:
     for channel in Channel.objects.order_by("name").values_list("name", flat=True):
         offer = selectors.offer_of(channel)
         for platform in PLATFORMS:
-            document, left_out = only_signed(catalog.document(offer, platform), signed[platform])
+            document, left_out = catalog.only_signed(catalog.document(offer, platform), signed[platform])
             found[catalog_path(platform, channel)] = canonical_json(document)
             unsigned += left_out
     return found, unsigned
-
-
-def only_signed(document: Mapping[str, Any], signed: set[str]) -> tuple[dict[str, Any], list[str]]:
-    """A catalog without the bundles that no offline key signed, and their digests. Pure."""
-    left_out = []
-    releases = []
-    for release in document["releases"]:
-        kept = [bundle for bundle in release["bundles"] if bundle["target"] in signed]
-        left_out += [bundle["sha256"] for bundle in release["bundles"] if bundle["target"] not in signed]
-        releases.append({**release, "bundles": kept})
-    return {**document, "releases": [release for release in releases if release["bundles"]]}, left_out
 
 
 def _keep(catalogs: Mapping[str, bytes]) -> None:

@@ -63,6 +63,12 @@ def targets(role: str = TARGETS) -> Signed[Targets]:
     return Signed[Targets].from_bytes(content(role))
 
 
+def newest_targets(role: str) -> Targets | None:
+    """What a role of targets says; None where there is no repository. One query."""
+    row = newest(role)
+    return Signed[Targets].from_bytes(bytes(row.content)).signed if row else None
+
+
 def snapshot() -> Signed[Snapshot]:
     """The snapshot in force."""
     return Signed[Snapshot].from_bytes(content(SNAPSHOT))

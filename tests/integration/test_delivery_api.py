@@ -128,18 +128,20 @@ def test_resolve_chooses_as_the_tables_say(client, rollout, query, variant):
     assert resolve(client, **query).json()["bundle"]["variant"] == variant
 
 
-def test_resolve_costs_four_queries(client, staged, bundles, django_assert_num_queries):
+def test_resolve_costs_five_queries(client, staged, bundles, django_assert_num_queries):
     make_delta(make_bundle("tflite_fp16", "b1"), bundles["tflite_fp16"])
     # 1. the channel's rollouts with their releases  2. the releases' bundles  3. the deltas to them
-    # 4. what is revoked
-    with django_assert_num_queries(4):
+    # 4. what is revoked  5. what the offline keys signed
+    with django_assert_num_queries(5):
         resolve(client, platform="linux")
 
 
-def test_the_catalog_costs_four_queries(client, staged, bundles, django_assert_num_queries):
+def test_the_catalog_costs_five_queries_and_the_list_for_people_four(
+    client, staged, bundles, django_assert_num_queries
+):
     make_delta(make_bundle("tflite_fp16", "b1"), bundles["tflite_fp16"])
-    for query in ({}, {"platform": "linux"}):
-        with django_assert_num_queries(4):
+    for query, queries in (({}, 4), ({"platform": "linux"}, 5)):
+        with django_assert_num_queries(queries):
             catalog(client, **query)
 
 
@@ -274,6 +276,25 @@ def test_a_platforms_catalog_is_the_signed_document(client, rollout, tmp_path, s
         assert response.content == bytes(signed.content)
         assert len(response.json()["releases"]) == 1
         assert response["Link"] == '</v1/catalog/schema.json>; rel="describedby"'
+
+
+def test_what_no_offline_key_signed_is_named_nowhere(client, staged, tmp_path, settings):
+    make_repository(tmp_path, settings)
+    signing.require_signed(Rollout.objects.get(release__version="A").release)
+    signing.publish()
+    answer = resolve(client, platform="linux").json()
+    assert (answer["release"], answer["otherwise"]) == ("A", None)
+    signed = TargetDocument.objects.filter(path="catalog/linux/stable.json").latest("pk")
+    assert catalog(client, platform="linux").content == bytes(signed.content)
+    signing.require_signed(staged.release)
+    assert resolve(client, platform="linux").json()["release"] == "B"
+
+
+def test_a_server_whose_keys_signed_nothing_resolves_to_nothing(client, rollout, tmp_path, settings):
+    assert resolve(client, platform="linux").status_code == 200
+    make_repository(tmp_path, settings)
+    assert_problem(resolve(client, platform="linux"), 404, "offers no release for linux")
+    assert catalog(client, platform="linux").json()["releases"] == []
 
 
 def test_the_schema_is_served_and_the_catalog_meets_it(client, staged):
