@@ -21,6 +21,8 @@ from mobile_models.signing.roles import bundle_path
 from mobile_models.versions import parse_version
 
 SCHEMA = Path(__file__).parent / "schemas" / "catalog.schema.json"
+# Phones refuse a catalog with more to one bundle; the newest are kept.
+MOST_DELTAS = 20
 # Addresses are written here and not reversed: what is signed must not depend on who builds it.
 REPORTS = {"url": "/v1/reports", "token_url": "/v1/reports/token"}
 
@@ -118,7 +120,7 @@ def _bundle(bundle: Bundle, rollout: Rollout, platform: str) -> dict[str, Any]:
         "target": bundle_path(platform, bundle.sha256),
         "url": bundle_url(bundle.sha256),
         "encodings": encodings_of(bundle),
-        "deltas": [_delta(delta, bundle) for delta in bundle.deltas_to.all()],
+        "deltas": _deltas(bundle),
     }
 
 
@@ -135,6 +137,12 @@ def _os_min(bundle: Bundle, platform: str) -> str | None:
 def _app_range(targeting: Mapping[str, Any]) -> dict[str, Any] | None:
     given = targeting.get("app_range")
     return {"min": given.get("min"), "max": given.get("max")} if given else None
+
+
+def _deltas(target: Bundle) -> list[dict[str, Any]]:
+    """The ways to a bundle from older ones; the rows come newest first."""
+    listed = [_delta(delta, target) for delta in target.deltas_to.all()[:MOST_DELTAS]]
+    return sorted(listed, key=lambda delta: (delta["base"], delta["kind"]))
 
 
 def _delta(delta: Delta, target: Bundle) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def live_release(channel: str = DEFAULT_CHANNEL) -> Release:
 
 def offered_bundles(releases: list[Release]) -> dict[int, list[Bundle]]:
     """The verified bundles of each release with the deltas to them, by the release's key. Two queries."""
-    deltas = Delta.objects.filter(offered=True).select_related("base").order_by("base__sha256", "kind")
+    deltas = Delta.objects.filter(offered=True).select_related("base").order_by("-pk")
     deltas = deltas.only("target_id", "kind", "size", "sha256", "base__sha256")
     links = (
         Release.bundles.through.objects.filter(release__in=releases, bundle__state=Bundle.State.VERIFIED)
@@ -198,10 +198,17 @@ def verified_bundles() -> QuerySet[Bundle]:
 
 
 def bases_of(bundle: Bundle) -> QuerySet[Bundle]:
-    """The bundles of this variant that phones may have: the last five that were rolled out, newest first."""
+    """The bundles of this variant that phones come from: the last five that were rolled out before it.
+
+    Newest first. What other channels get afterwards is no base: else one that stays on offer would gather
+    patches without end.
+    """
+    begun = Rollout.objects.filter(release__bundles=bundle, state__in=BEGUN)
+    last = begun.aggregate(started=Max("started"))["started"]
     others = verified_bundles().filter(name=bundle.name, variant=bundle.variant)
     released = others.exclude(pk=bundle.pk).filter(releases__rollouts__state__in=BEGUN)
-    return released.annotate(rolled_out=Max("releases__rollouts__pk")).order_by("-rolled_out")[:DELTA_BASES]
+    released = released.annotate(rolled_out=Max("releases__rollouts__started")).order_by("-rolled_out")
+    return (released.filter(rolled_out__lt=last) if last else released)[:DELTA_BASES]
 
 
 def rolled_out_bundles() -> QuerySet[Bundle]:

@@ -223,6 +223,19 @@ def test_only_deltas_that_are_offered_are_listed_the_same_way_every_time():
     assert listed["card_sha256"] == digest("ca")
 
 
+@pytest.mark.django_db
+def test_no_more_patches_are_listed_than_phones_take():
+    target = make_bundle("tflite_fp16", "b1")
+    for number in range(21):
+        make_delta(make_bundle("tflite_fp16", f"a{number:02}"), target)
+    make_rollout(target, version="B", counter=1)
+    document = built()
+    check_shape(document)
+    assert [delta["base"] for delta in only_bundle(document)["deltas"]] == [
+        digest(f"a{number:02}") for number in range(1, 21)
+    ]
+
+
 def test_the_addresses_are_those_of_the_server():
     assert bundle_url("0" * 64) == reverse("blob", args=["0" * 64])
     assert f"{bundle_url('0' * 64)}/delta/{'1' * 64}" == reverse("blob-delta", args=["0" * 64, "1" * 64])

@@ -135,6 +135,16 @@ def test_only_the_last_five_that_were_rolled_out_are_bases(new):
     assert list(selectors.bases_of(new)) == made[:1:-1]
 
 
+def test_what_came_after_a_bundle_is_no_base_until_it_is_rolled_out_again(old, new):
+    roll_out(new, state=Rollout.State.ACTIVE)
+    roll_out(another(new, 1), channel="beta")
+    assert list(selectors.bases_of(new)) == [old]
+    later = another(new, 2)
+    roll_out(later, channel="beta")
+    roll_out(new, state=Rollout.State.ACTIVE)
+    assert selectors.bases_of(new)[0] == later
+
+
 def test_a_base_in_several_releases_and_channels_counts_once(old, new):
     roll_out(old)
     roll_out(old, channel="beta")
@@ -153,6 +163,7 @@ def test_withdrawn_releases_are_still_on_phones_but_revoked_and_refused_bundles_
 
 def test_rolling_back_has_a_patch_from_what_phones_have_now(old, new):
     roll_out(new)
+    roll_out(old, state=Rollout.State.ACTIVE)
     deltas.make_deltas(old)
     assert {row.base for row in old.deltas_to.all()} == {new}
 
