@@ -1,12 +1,17 @@
 """What can go wrong in delivery. `weatherapp.config.problems` turns each into an HTTP answer."""
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class DeliveryError(Exception):
-    """Root of everything that delivery raises on purpose; `headers` go with its HTTP answer."""
+    """Root of everything that delivery raises on purpose.
+
+    `headers` go with its HTTP answer, `members` into its problem document.
+    """
 
     headers: Mapping[str, str] = {}
+    members: Mapping[str, Any] = {}
 
 
 class BundleRefused(DeliveryError):

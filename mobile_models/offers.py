@@ -5,7 +5,7 @@ from typing import Any
 
 from mobile_models.catalog import bundle_url, encodings_of
 from mobile_models.device import Device
-from mobile_models.errors import NoBundleForDevice
+from mobile_models.errors import DeliveryError, NoBundleForDevice
 from mobile_models.models import Bundle
 from mobile_models.rollout import EVERYONE
 from mobile_models.selectors import Offer, nothing_offered
@@ -25,13 +25,14 @@ def resolved(offer: Offer, catalog: Mapping[str, Any], device: Device) -> dict[s
         NoBundleForDevice: nothing on offer runs on it.
     """
     if not offer.rollouts:
-        raise nothing_offered(offer.channel.name)
+        raise _empty_handed(nothing_offered(offer.channel.name), catalog)
     inside = decide(catalog, device, bucket=None)
     if inside.bundle is None:
-        raise NoBundleForDevice(
-            f"There is no bundle for this device. {inside.reason} Keep the model that you have, or ask for "
-            "a forecast instead."
+        error = NoBundleForDevice(
+            f"There is no bundle for this device. {inside.reason} Keep the model that you have unless "
+            "`revoked` names it, or ask for a forecast instead."
         )
+        raise _empty_handed(error, catalog)
     # The last place of all is inside a share of everyone only.
     outside = decide(catalog, device, bucket=lambda _: EVERYONE - 1)
     staged = outside.release_counter != inside.release_counter
@@ -58,6 +59,12 @@ def overview(offer: Offer) -> dict[str, Any]:
             for rollout in offer.rollouts
         ],
     }
+
+
+def _empty_handed(error: DeliveryError, catalog: Mapping[str, Any]) -> DeliveryError:
+    """An answer without a bundle, which stops those that run a revoked one all the same."""
+    error.members = {"revoked": catalog["revoked"]}
+    return error
 
 
 def _described(bundle: Bundle) -> dict[str, Any]:

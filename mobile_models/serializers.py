@@ -15,6 +15,14 @@ class ProblemSerializer(serializers.Serializer[None]):
     detail = serializers.CharField(help_text="The field, what was given and what is allowed.")
 
 
+class NoBundleSerializer(ProblemSerializer):
+    """No bundle for the device; where the channel is known it is told all the same what to stop."""
+
+    revoked = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Bundles that no device may run any more."
+    )
+
+
 class ContractReferenceSerializer(serializers.Serializer[None]):
     """The contract that a bundle fulfils."""
 

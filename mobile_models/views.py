@@ -25,6 +25,7 @@ from mobile_models.models import DEFAULT_CHANNEL
 from mobile_models.serializers import (
     CatalogSerializer,
     ModelsSerializer,
+    NoBundleSerializer,
     OverviewSerializer,
     ProblemSerializer,
     ResolveSerializer,
@@ -134,7 +135,10 @@ class Resolve(APIView):
         responses={
             200: ResolveSerializer,
             400: _problem("A parameter is missing or malformed; `detail` names it and what is allowed."),
-            404: _problem("No such model or channel, nothing on offer, or nothing that the device can run."),
+            404: OpenApiResponse(
+                NoBundleSerializer,
+                description="No such model or channel, nothing on offer, or nothing that the device can run.",
+            ),
         },
     )
     def get(self, request: Request, model: str) -> HttpResponse:

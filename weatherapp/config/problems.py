@@ -56,7 +56,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer a named error with its problem document; leave a defect to become a logged 500."""
     for kind, (status, slug) in PROBLEMS.items():
         if isinstance(error, kind):
-            return problem(status, slug, str(error), getattr(error, "headers", None))
+            members = getattr(error, "members", {})
+            return problem(status, slug, str(error), getattr(error, "headers", None), members)
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -67,13 +68,20 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     return problem(response.status_code, slug, _detail(response.data), kept)
 
 
-def problem(status: int, slug: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Build a problem document; `slug` names the kind of problem and is stable."""
+def problem(
+    status: int,
+    slug: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
+) -> Response:
+    """Build a problem document; `slug` names the kind of problem and is stable, `members` are its own."""
     body = {
         "type": f"urn:skyfold:problem:{slug}",
         "title": slug.replace("-", " "),
         "status": status,
         "detail": detail,
+        **(members or {}),
     }
     return Response(body, status=status, headers=headers, content_type="application/problem+json")
 
