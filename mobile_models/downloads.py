@@ -121,7 +121,7 @@ def _answer(request: Request, resource: Resource) -> HttpResponseBase:
     if not conditional.if_match_holds(request.headers.get("If-Match"), form.etag):
         raise PreconditionFailed(f"If-Match names another representation; this one is {form.etag}.")
     if not conditional.if_none_match_holds(request.headers.get("If-None-Match"), form.etag):
-        return _with_validators(HttpResponse(status=304), resource, form)
+        return _with_validators(_bare(304), resource, form)
     span = _span(request, form)
     if settings.BLOBS_SERVE == REDIRECT:
         return _redirect(request, resource, coding)
@@ -178,12 +178,19 @@ def _redirect(request: Request, resource: Resource, coding: str) -> HttpResponse
         headers["ContentDisposition"] = resource.headers["Content-Disposition"]
     if coding != IDENTITY:
         headers["ContentEncoding"] = coding
-    response = HttpResponse(status=307)
+    response = _bare(307)
     response["Location"] = storage.signed_url(
         resource.forms[coding].sha256, method=str(request.method), seconds=seconds, headers=headers
     )
     response["Cache-Control"] = f"public, max-age={seconds - MARGIN_SECONDS}"
     response["Vary"] = resource.vary
+    return response
+
+
+def _bare(status: int) -> HttpResponse:
+    """An answer without content: its own media type would take the stored one's place in a cache."""
+    response = HttpResponse(status=status)
+    del response["Content-Type"]
     return response
 
 

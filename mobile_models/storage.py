@@ -71,6 +71,21 @@ class StagedBlob:
         return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
+class _Reader:
+    """A blob that is read: a disk or a bucket may also fail after it was opened."""
+
+    def __init__(self, source: Readable, sha256: str) -> None:
+        self._source = source
+        self._sha256 = sha256
+
+    def read(self, size: int, /) -> bytes:
+        with _reading(self._sha256):
+            return self._source.read(size)
+
+    def close(self) -> None:
+        self._source.close()
+
+
 def store() -> BlobStorage:
     """The storage that the settings choose."""
     return cast("BlobStorage", storages[ALIAS])
@@ -110,13 +125,13 @@ def size_of(sha256: str) -> int:
 
 
 def open_blob(sha256: str, first: int, length: int) -> Readable:
-    """A stored blob from its byte `first` on.
+    """A stored blob from its byte `first` on; reading it raises the same.
 
     Raises:
         StorageFailed: it is gone.
     """
     with _reading(sha256):
-        return store().open_at(name_of(sha256), first, length)
+        return _Reader(store().open_at(name_of(sha256), first, length), sha256)
 
 
 def signed_url(sha256: str, *, method: str, seconds: int, headers: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
@@ -50,7 +50,7 @@ class BucketStorage(S3Storage):
         """The object's bytes as they come from the bucket, which is asked for no others."""
         with _as_os_errors(name):
             answer = self._object(name).get(Range=f"bytes={first}-{first + length - 1}")
-        return cast("Readable", answer["Body"])
+        return _Body(answer["Body"], name)
 
     def local_path(self, name: str, into: Path) -> Path:
         """The object in a folder of this machine, fetched once; its digest is the last part of its name."""
@@ -85,6 +85,21 @@ class BucketStorage(S3Storage):
 
     def _object(self, name: str) -> Any:
         return self.bucket.Object(self._normalize_name(name))
+
+
+class _Body:
+    """What a bucket sends, which may break off in the middle."""
+
+    def __init__(self, source: Readable, name: str) -> None:
+        self._source = source
+        self._name = name
+
+    def read(self, size: int, /) -> bytes:
+        with _as_os_errors(self._name):
+            return self._source.read(size)
+
+    def close(self) -> None:
+        self._source.close()
 
 
 @contextmanager

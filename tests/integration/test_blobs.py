@@ -15,7 +15,7 @@ from mobile_models.catalog import build_catalog
 from mobile_models.downloads import Window
 from mobile_models.errors import StorageFailed
 from mobile_models.models import Bundle, Delta, Revocation
-from mobile_models.stores.folder import BLOCK
+from mobile_models.stores.folder import BLOCK, FolderStorage
 from tests.blobs import bytes_of, roll_out, store_bundle
 
 pytestmark = pytest.mark.django_db
@@ -241,6 +241,21 @@ def test_lost_bytes_are_said_so(blob, bundle):
     for response in (blob(), blob(Range="bytes=0-1")):
         assert_problem(response, 503, "Register the bundle again")
     assert blob("head").status_code == 503
+
+
+def test_a_disk_that_fails_while_it_is_read_is_said_so(blob, monkeypatch):
+    class Broken(BytesIO):
+        def read(self, size=-1):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(FolderStorage, "open_at", lambda *_: Broken())
+    assert_problem(blob(Range="bytes=0-1"), 503, "Input/output error")
+
+
+def test_an_answer_without_content_names_no_media_type(blob):
+    response = blob(**{"If-None-Match": "*"})
+    assert response.status_code == 304
+    assert "Content-Type" not in response
 
 
 def test_a_download_costs_one_query_and_constant_memory(blob, django_assert_num_queries):

@@ -7,6 +7,8 @@ import boto3
 import bsdiff4
 import pytest
 import zstandard
+from botocore.exceptions import ResponseStreamingError
+from botocore.response import StreamingBody
 from django.urls import reverse
 from moto.server import ThreadedMotoServer
 
@@ -116,6 +118,18 @@ def test_a_download_streams_only_the_range(client):
     assert max(len(block) for block in blocks) <= BLOCK
     response = client.get(reverse("blob", args=[bundle.sha256]), headers={"Accept-Encoding": "zstd"})
     assert zstandard.ZstdDecompressor().decompress(body(response)) == whole
+
+
+def test_a_bucket_that_breaks_off_is_a_named_error(client, monkeypatch):
+    bundle = store_bundle()
+
+    def broken(*_):
+        raise ResponseStreamingError(error="broken off")
+
+    monkeypatch.setattr(StreamingBody, "read", broken)
+    answer = client.get(reverse("blob", args=[bundle.sha256]), headers={"Range": "bytes=0-9"})
+    assert answer.status_code == 503
+    assert "broken off" in answer.json()["detail"]
 
 
 class Watched:
