@@ -33,7 +33,7 @@ def apply_patch(old: bytes, patch: bytes, size: int) -> bytes:
         raise BundleRefused(f"The patch cannot be read: {type(error).__name__}: {error}.") from error
 
 
-def _blocks(patch: bytes, size: int) -> tuple[list[tuple[int, int, int]], bytes, bytes]:
+def _blocks(patch: bytes, size: int) -> tuple[bytes, bytes, bytes]:
     if patch[: len(MAGIC)] != MAGIC:
         raise BundleRefused("The patch is not a bsdiff patch.")
     first, second, makes = (_integer(patch[start : start + 8]) for start in (8, 16, 24))
@@ -43,16 +43,12 @@ def _blocks(patch: bytes, size: int) -> tuple[list[tuple[int, int, int]], bytes,
         raise BundleRefused("The patch's blocks reach beyond its end.")
     middle, end = HEADER + first, HEADER + first + second
     control = _unpacked(patch[HEADER:middle], STEP * (size // BYTES_PER_STEP + 16))
-    steps = [
-        tuple(map(_integer, (control[at : at + 8], control[at + 8 : at + 16], control[at + 16 : at + 24])))
-        for at in range(0, len(control), STEP)
-    ]
-    return steps, _unpacked(patch[middle:end], size), _unpacked(patch[end:], size)  # type: ignore[return-value]
+    return control, _unpacked(patch[middle:end], size), _unpacked(patch[end:], size)
 
 
 def _applied(
     old: "np.ndarray[tuple[int], np.dtype[np.uint8]]",
-    control: list[tuple[int, int, int]],
+    control: bytes,
     difference: bytes,
     extra: bytes,
     size: int,
@@ -60,7 +56,8 @@ def _applied(
     made = np.zeros(size, np.uint8)
     added, inserted = np.frombuffer(difference, np.uint8), np.frombuffer(extra, np.uint8)
     here = there = taken = put = 0
-    for add, insert, move in control:
+    for at in range(0, len(control), STEP):
+        add, insert, move = (_integer(control[at + start : at + start + 8]) for start in (0, 8, 16))
         if min(add, insert) < 0 or here + add + insert > size or taken + add > len(added):
             raise BundleRefused("The patch writes beyond the end of what it makes.")
         made[here : here + add] = added[taken : taken + add]

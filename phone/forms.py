@@ -39,7 +39,9 @@ def dictionary_form(base: bytes, size: int) -> Form:
             raise BundleRefused(
                 "The download was compressed with another dictionary than the installed bundle."
             )
-        return unpack_zstd(content[len(DCZ_MAGIC) + DIGEST_BYTES :], most, base)
+        # The same section lets a frame reach back over a quarter more than the dictionary.
+        window = max(MAX_WINDOW, len(base) * 5 // 4)
+        return unpack_zstd(content[len(DCZ_MAGIC) + DIGEST_BYTES :], most, base, window)
 
     return Form("dcz", size, None, unpack, named)
 
@@ -65,10 +67,10 @@ def unpacked(form: Form, content: bytes, size: int) -> bytes:
     return archive
 
 
-def unpack_zstd(content: bytes, most: int, dictionary: bytes = b"") -> bytes:
+def unpack_zstd(content: bytes, most: int, dictionary: bytes = b"", window: int = MAX_WINDOW) -> bytes:
     """At most `most` bytes of what a zstd frame holds; a dictionary is another archive's bytes."""
     known = zstandard.ZstdCompressionDict(dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-    unpacker = zstandard.ZstdDecompressor(dict_data=known if dictionary else None, max_window_size=MAX_WINDOW)
+    unpacker = zstandard.ZstdDecompressor(dict_data=known if dictionary else None, max_window_size=window)
     with unpacker.stream_reader(content) as reader:
         archive: bytes = reader.read(most)
     return archive

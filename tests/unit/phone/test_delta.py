@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import struct
+import tracemalloc
 
 import brotli
 import bsdiff4
@@ -113,6 +114,17 @@ def test_patches_that_lie_are_refused(patch, reason):
         apply_patch(b"0123456789", patch, 10)
 
 
+def test_a_patch_of_nothing_but_steps_takes_no_more_memory_than_a_few_archives():
+    size = 2**20
+    patch = made_patch([(0, 0, 1)] * (size // 8), size=size)
+    tracemalloc.start()
+    with pytest.raises(BundleRefused, match="makes 0 bytes"):
+        apply_patch(b"0123456789", patch, size)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * size
+
+
 @given(st.binary(max_size=200), st.integers(0, 64))
 def test_no_patch_raises_anything_else(noise, size):
     try:
@@ -137,6 +149,11 @@ def test_each_form_unpacks_no_further_than_was_signed(name):
     # A bomb is cut at the promised size and never held whole.
     with pytest.raises(BundleRefused, match="unpacks to 1001 bytes or more"):
         unpacked(form, packers[name](bytes(2_000_000)), 1000)
+
+
+def test_a_frame_may_reach_over_a_large_dictionary():
+    old, new = bytes(14 * 2**20), bytes(14 * 2**20 - 1)
+    assert unpacked(dictionary_form(old, 10), dictionary_compress(old, new), len(new)) == new
 
 
 def test_a_form_that_was_made_with_another_dictionary_is_refused():
