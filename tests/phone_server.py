@@ -211,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
     def blob(self, sha256):
         whole, encoding = self.server.app.form(sha256, self.headers.get("Accept-Encoding", ""))
         headers = {
-            "ETag": f'"{sha256}-{encoding}{self.server.app.etag_suffix}"',
+            "ETag": f'"{hashlib.sha256(whole).hexdigest()}{self.server.app.etag_suffix}"',
             "Repr-Digest": digest_field(whole),
             "Vary": "Accept-Encoding",
         }
