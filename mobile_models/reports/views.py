@@ -20,7 +20,7 @@ TAGS = ["delivery"]
 SCHEMA_SECONDS = 3600
 
 
-class TokenSerializer(serializers.Serializer[None]):
+class ReportTokenSerializer(serializers.Serializer[None]):
     """What a device reports with."""
 
     token = serializers.CharField(help_text="Goes into `Authorization: Report <token>`.")
@@ -55,7 +55,7 @@ class ReportToken(APIView):
             _query("channel", "The audience, `stable` unless given.", "stable"),
         ],
         responses={
-            200: TokenSerializer,
+            200: ReportTokenSerializer,
             400: _problem("`platform` is missing or unknown."),
             404: _problem("No such channel."),
             429: _problem("Too many tokens for this address; `Retry-After` says how long to wait."),
