@@ -16,9 +16,11 @@ tests that allow for optional stopping, J. Statistical Planning and Inference 23
 and Grünwald (2023), Safe sequential testing and effect estimation in stratified count data, AISTATS. Vovk and
 Wang (2021), E-values: calibration, combination and applications, Annals of Statistics 49(3). Lindon and Malek
 (2022), Anytime-valid inference for multinomial count data, NeurIPS, arXiv 2011.03567: the sample ratio.
+Newcombe (1998), Interval estimation for the difference between independent proportions, Statistics in
+Medicine 17(8).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log, sqrt
 
@@ -36,6 +38,8 @@ SHORTFALL = np.array([0.1, 0.25, 0.5, 0.7, 0.85])
 LARGEST = 600.0
 # Deviations by which a count must differ from what forgers would make of it.
 CLEARLY = 2.0
+# Deviations of a one-sided bound at 95 %.
+CONFIDENT = 1.645
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +156,34 @@ def e_value(log_bets: FloatArray | Sequence[float]) -> float:
     return float(np.exp(logs - log(len(logs))).sum())
 
 
-def combined(e_values: Sequence[float], tests: int) -> float:
-    """One e-value out of many of any dependence: their average; those not begun count as 1.
+def combined(weighted: Iterable[tuple[float, float]]) -> float:
+    """One e-value out of many of any dependence: their weighted average.
 
     Args:
-        e_values: of the tests that have begun.
-        tests: how many there may be, so that a test that begins late was paid for from the start.
+        weighted: weights, fixed before anything was seen and 1 in sum, with the e-values of the tests that
+            have begun. What is missing counts as 1: a test that begins late was paid for from the start.
     """
-    return (sum(e_values) + tests - len(e_values)) / tests
+    return 1 + sum(weight * (e_value - 1) for weight, e_value in weighted)
+
+
+def excess_bound(table: Failures) -> float:
+    """How many more of the exposed devices may fail than of the control, as a share, at 95 % confidence.
+
+    The upper end of Newcombe's one-sided interval of a difference of two shares, from Wilson's intervals of
+    each. It is used to hold a rollout and never to halt one.
+    """
+    exposed, exposed_most = _share(table.exposed_failed, table.exposed, CONFIDENT)
+    control, control_least = _share(table.control_failed, table.control, -CONFIDENT)
+    return exposed - control + sqrt((exposed_most - exposed) ** 2 + (control - control_least) ** 2)
+
+
+def _share(failed: int, count: int, deviations: float) -> tuple[float, float]:
+    """A share, and the end of Wilson's interval for it; nothing is known of nobody."""
+    if not count:
+        return (0.0, 1.0) if deviations > 0 else (0.0, 0.0)
+    share, square = failed / count, deviations**2
+    root = deviations * sqrt(share * (1 - share) / count + square / (4 * count**2))
+    return share, (share + square / (2 * count) + root) / (1 + square / count)
 
 
 def ratio_evidence(exposed: int, count: int, share: float) -> tuple[float, float]:

@@ -10,6 +10,8 @@ from mobile_models.device import PERF_CLASSES
 from mobile_models.health.evidence import (
     Failures,
     Measured,
+    combined,
+    excess_bound,
     failure_bets,
     forgery_ruled_out,
     share_bets,
@@ -33,6 +35,8 @@ SUSPICION = 10.0
 MISMATCH = 1000.0
 # Devices on each side, under the share of now, without which there is nothing to go on.
 FEWEST = 50
+# From here on a share is large: before it, the release must be shown to crash on few devices.
+LARGE_SHARE = 0.10
 # Devices that must have failed before anything is halted for failures.
 FEWEST_FAILED = 5
 # Deviations from the control's mean at which a measurement is cut off.
@@ -84,6 +88,19 @@ FIGURES = {
     )
 }
 TESTS = [(figure, group) for figure in FIGURES.values() for group in figure.groups]
+# A figure and a performance class, or all.
+Test = tuple[str, str]
+# What each test counts in the average, 1 in sum: crashes are what phones suffer most from, and are rare.
+CRASH_WEIGHT = 1 / 3
+WEIGHTS: dict[Test, float] = {
+    (figure.name, group): CRASH_WEIGHT
+    if (figure.name, group) == ("crash", "")
+    else (1 - CRASH_WEIGHT) / (len(TESTS) - 1)
+    for figure, group in TESTS
+}
+# Devices, each once as long as its token lives, and how many of them crashed at all: no figure, but what
+# must be known before a large share.
+CRASHED_EVER = "crashed ever"
 MEASURED = tuple(name for name, figure in FIGURES.items() if figure.kind == "mean")
 
 Counts = Mapping[Group, Measured]
@@ -174,42 +191,73 @@ class Sides:
 
 
 def verdict(
-    figure: Figure,
-    counts: Counts,
-    sides: Sides,
-    *,
-    strongest: float,
-    evidence: float,
-    false_halts: float,
-) -> str:
-    """What the evidence of all figures leads to.
+    e_values: Mapping[Test, float], counts: Mapping[str, Counts], sides: Sides, *, false_halts: float
+) -> tuple[str, Test | None]:
+    """What the evidence of all figures leads to, and the test that says so.
+
+    Tests that forgers or one place could be behind are left out of the average that halts; tests in which
+    few devices failed say nothing yet, as only a wider rollout can tell.
 
     Args:
-        figure: the one that speaks loudest.
-        counts: everything counted of it.
+        e_values: of the tests that have begun.
+        counts: everything counted, per figure.
         sides: who reports.
-        strongest: its e-value.
-        evidence: that of all figures together.
         false_halts: how often a good rollout may be halted.
 
     Returns:
-        halt; `unproven` where forgers or one place could be behind it; `suspect` where it is too early; and
-        nothing, also where so few devices failed that only a wider rollout can tell.
+        halt; `unproven` where forgers or one place could be behind it; `suspect` where it is too early; or
+        nothing.
     """
-    if strongest < SUSPICION:
-        return ""
-    if figure.kind != "mean" and by_arm(counts, "exposed").total < FEWEST_FAILED:
-        return ""
-    if evidence * false_halts < 1:
-        return "suspect"
-    robust = stands_without_top_cell(by_cell(figure, counts)) and forgery_ruled_out(
+    loud = [test for test, e_value in e_values.items() if e_value >= SUSPICION and _enough(test, counts)]
+    proven = [test for test in loud if _robust(test, counts, sides)]
+    for tests, decision in ((proven, "halt"), (loud, "unproven")):
+        if evidence({test: e_values[test] for test in tests}) * false_halts >= 1:
+            return decision, max(tests, key=lambda test: WEIGHTS[test] * e_values[test])
+    return ("suspect", max(loud, key=lambda test: e_values[test])) if loud else ("", None)
+
+
+def evidence(e_values: Mapping[Test, float]) -> float:
+    """One e-value of all tests."""
+    return combined((WEIGHTS[test], e_value) for test, e_value in e_values.items())
+
+
+def may_widen(crashed: Failures, *, exposed: int, control: int, next_share: float, margin: float) -> bool:
+    """Whether enough is known of a rollout that nothing speaks against.
+
+    `FEWEST` devices on each side reported under the share of now. Before a large share it must also be
+    shown, not only not disproved, that the release crashes on few more devices than the control: a test that
+    halts needs days for what a few devices have.
+
+    Args:
+        crashed: devices, and how many of them crashed at all.
+        exposed: devices on that side that reported under the share of now.
+        control: devices on this one.
+        next_share: 0..1.
+        margin: share of devices, 0..1, that may crash more.
+    """
+    if min(exposed, control) < FEWEST:
+        return False
+    return next_share < LARGE_SHARE or excess_bound(crashed) <= margin
+
+
+def _enough(test: Test, counts: Mapping[str, Counts]) -> bool:
+    """Whether as many devices failed as a halt takes."""
+    metric, group = test
+    failed = by_arm(in_group(counts[metric], group), "exposed").total
+    return FIGURES[metric].kind == "mean" or failed >= FEWEST_FAILED
+
+
+def _robust(test: Test, counts: Mapping[str, Counts], sides: Sides) -> bool:
+    """Whether neither forgers nor one place can be behind what a test found."""
+    metric, group = test
+    figure, found = FIGURES[metric], in_group(counts[metric], group)
+    return stands_without_top_cell(by_cell(figure, found)) and forgery_ruled_out(
         exposed=sides.exposed,
         count=sides.count,
         share=sides.share,
-        needed=_forgers_needed(figure, counts),
+        needed=_forgers_needed(figure, found),
         forged=sides.forged,
     )
-    return "halt" if robust else "unproven"
 
 
 def _forgers_needed(figure: Figure, counts: Counts) -> float:

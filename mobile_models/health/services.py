@@ -13,14 +13,14 @@ from django.utils import timezone
 
 from mobile_models.errors import DeliveryError
 from mobile_models.health.evidence import (
+    Failures,
     Measured,
-    combined,
     e_value,
     ratio_evidence,
 )
 from mobile_models.health.figures import (
     ALL,
-    FEWEST,
+    CRASHED_EVER,
     FIGURES,
     MISMATCH,
     RATIO,
@@ -35,7 +35,9 @@ from mobile_models.health.figures import (
     bets,
     by_arm,
     described,
+    evidence,
     in_group,
+    may_widen,
     scatter_within,
     verdict,
 )
@@ -52,16 +54,30 @@ LARGEST = 1e300
 def is_healthy(rollout: Rollout) -> bool:
     """Whether there is evidence enough, from both sides, that the rollout may be widened.
 
-    Enough: `FEWEST` devices on each side have reported under the share of now, and were weighed. Nothing
-    against it: nothing is suspect, and the two sides are as large as the share makes them.
+    Nothing may be suspect, the two sides must be as large as the share makes them, and what `may_widen` asks
+    for must have been weighed.
     """
     rows = RolloutHealth.objects.filter(rollout=rollout, metric__in=(ALL, RATIO))
     found = {row.metric: row for row in rows}
     if len(found) < 2 or any(row.decision for row in found.values()):
         return False
-    ratio = found[RATIO]
-    devices = min(ratio.exposed["count"], ratio.control["count"])
-    return bool(devices >= FEWEST and ratio.state["share"] == rollout.basis_points)
+    ratio, overall = found[RATIO], found[ALL]
+    if ratio.state["share"] != rollout.basis_points:
+        return False
+    exposed, control = overall.exposed, overall.control
+    return may_widen(
+        Failures(exposed["count"], exposed["failures"], control["count"], control["failures"]),
+        exposed=ratio.exposed["count"],
+        control=ratio.control["count"],
+        next_share=_next_share(rollout),
+        margin=settings.CRASH_MARGIN,
+    )
+
+
+def _next_share(rollout: Rollout) -> float:
+    """The share of the stage after this one, 0..1."""
+    ahead = rollout.stages[rollout.stage :]
+    return float(ahead[0]["basis_points"]) / EVERYONE if ahead else 1.0
 
 
 def evaluate_rollouts(*, now: datetime | None = None) -> list[Rollout]:
@@ -119,23 +135,18 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
         if total or row.pk:
             _fold(row, figure, total, in_group(fresh[figure.name], group), tainted=ratio.decision == TOO_MANY)
             e_values[figure.name, group] = row.evidence
-    overall.evidence = combined(list(e_values.values()), len(TESTS))
+    overall.evidence = evidence(e_values)
+    overall.exposed = described(FIGURES["crash"], by_arm(everything[CRASHED_EVER], "exposed"))
+    overall.control = described(FIGURES["crash"], by_arm(everything[CRASHED_EVER], "control"))
     overall.decision = ""
-    if not e_values or ratio.decision == TOO_MANY:
+    if ratio.decision == TOO_MANY:
         return ""
-    metric, group = max(e_values, key=lambda key: e_values[key])
-    figure, counts = FIGURES[metric], in_group(everything[metric], group)
-    overall.decision = verdict(
-        figure,
-        counts,
-        _sides(rollout, ratio),
-        strongest=e_values[metric, group],
-        evidence=overall.evidence,
-        false_halts=settings.FALSE_HALT_RATE,
+    overall.decision, test = verdict(
+        e_values, everything, _sides(rollout, ratio), false_halts=settings.FALSE_HALT_RATE
     )
-    if overall.decision != "halt":
+    if overall.decision != "halt" or test is None:
         return ""
-    return _reason(figure, group, counts, overall.evidence)
+    return _reason(FIGURES[test[0]], test[1], in_group(everything[test[0]], test[1]), overall.evidence)
 
 
 def _sides(rollout: Rollout, ratio: RolloutHealth) -> Sides:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-from mobile_models.health.figures import MEASURED, OUTLIER
+from mobile_models.health.figures import CRASHED_EVER, MEASURED, OUTLIER
 from mobile_models.health.services import references
 from mobile_models.models import HealthCount, ReportCount, ReportToken, Rollout, TokenClaim
 from mobile_models.reports import figures
@@ -49,7 +49,10 @@ def count_device(token: ReportToken, rollout: Rollout, batch: Batch, *, window: 
         rollout=rollout,
         defaults={"arm": str(batch.arm), "share": rollout.basis_points, "window": window},
     )
-    if claim.arm != batch.arm:
+    joined = batch.arm == "exposed" and claim.arm != "exposed"
+    if claim.arm == "exposed" and batch.arm != "exposed":
+        return  # rollouts only widen: who was exposed stays so
+    if joined:
         claim.measured = {}
     said = {
         **_failures(claim, batch, again=first or claim.window != window),
@@ -57,9 +60,13 @@ def count_device(token: ReportToken, rollout: Rollout, batch: Batch, *, window: 
     }
     claim.arm, claim.share, claim.window = str(batch.arm), rollout.basis_points, window
     claim.save()
+    counted = {metric: (1, value, value**2) for metric, value in said.items()}
+    crashed = said.get("crash", 0.0)
+    if first or joined or crashed:
+        counted[CRASHED_EVER] = (int(first or joined), crashed, crashed)
     rows = {
-        (rollout.pk, metric, claim.arm, batch.platform, batch.perf_class, batch.cell): (1, value, value**2)
-        for metric, value in said.items()
+        (rollout.pk, metric, claim.arm, batch.platform, batch.perf_class, batch.cell): sums
+        for metric, sums in counted.items()
     }
     add(
         HealthCount,

@@ -11,6 +11,7 @@ from mobile_models.health.evidence import (
     Measured,
     combined,
     e_value,
+    excess_bound,
     failure_bets,
     forgery_ruled_out,
     ratio_evidence,
@@ -18,6 +19,7 @@ from mobile_models.health.evidence import (
     shift_bets,
     stands_without_top_cell,
 )
+from mobile_models.health.figures import WEIGHTS
 
 TOLERANCE = 1.25
 
@@ -84,7 +86,7 @@ def test_no_bet_on_a_share_gains_where_it_is_allowed(count, rate):
 def test_a_mean_that_is_tolerably_higher_gains_nothing_and_a_higher_one_does():
     rng = np.random.default_rng(3)
     gains, found = [], []
-    for _ in range(4000):
+    for _ in range(1500):
         exposed, control = rng.normal(0.02, 0.2, 20), rng.normal(0.0, 0.2, 60)
         gains.append(
             np.exp(shift_bets([(measured(exposed), measured(control))], variance=0.04, tolerance=0.02))
@@ -103,7 +105,7 @@ def measured(values):
 def test_a_stream_without_a_fault_rarely_ever_looks_bad():
     rng = np.random.default_rng(7)
     highest = []
-    for _ in range(300):
+    for _ in range(120):
         sums, top = np.zeros(len(ODDS)), 0.0
         for _ in range(60):
             table = Failures(50, rng.binomial(50, 0.01), 950, rng.binomial(950, 0.01))
@@ -114,8 +116,28 @@ def test_a_stream_without_a_fault_rarely_ever_looks_bad():
 
 
 def test_tests_that_have_not_begun_are_paid_for():
-    assert combined([], 17) == 1
-    assert combined([1700.0], 17) == pytest.approx((1700 + 16) / 17)
+    assert combined([]) == 1
+    assert combined([(1 / 17, 1700.0)]) == pytest.approx((1700 + 16) / 17)
+    assert sum(WEIGHTS.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("table", "bound"),
+    [  # Newcombe 1998, table II, rows (a), (c) and (e), with his two-sided 95 %: deviations of 1.96.
+        (Failures(70, 56, 80, 48), 0.3339),
+        (Failures(10, 9, 10, 3), 0.8090),
+        (Failures(10, 10, 20, 0), 1.0),
+    ],
+)
+def test_the_bound_of_an_excess_is_that_of_the_paper(table, bound, monkeypatch):
+    monkeypatch.setattr("mobile_models.health.evidence.CONFIDENT", 1.96)
+    assert excess_bound(table) == pytest.approx(bound, abs=2e-4)
+
+
+def test_nothing_is_shown_by_nobody():
+    assert excess_bound(Failures(0, 0, 0, 0)) == 1
+    assert excess_bound(Failures(0, 0, 1000, 0)) == 1
+    assert excess_bound(Failures(500, 2, 9500, 40)) < 0.01 < excess_bound(Failures(500, 10, 9500, 40))
 
 
 @given(st.integers(10, 5000), st.floats(0.01, 0.9))

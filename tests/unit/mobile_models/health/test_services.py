@@ -14,7 +14,7 @@ from tests.reporting import staged
 
 pytestmark = pytest.mark.django_db
 NUMBERS = count()
-CELLS = 20
+CELLS = 8
 
 
 @pytest.fixture(autouse=True)
@@ -149,17 +149,17 @@ def test_one_cell_alone_halts_nothing_but_an_alarm_tells(halted):
 
 def test_a_handful_of_devices_halts_nothing(halted):
     rollout = staged(500)
-    claim(rollout, 100, 9900)
+    claim(rollout, 100, 1900)
     report(rollout, "exposed", 100, failed=4)
-    report(rollout, "control", 9900)
+    report(rollout, "control", 1900)
     assert not look(rollout)
 
 
 def test_forged_failures_from_one_device_in_a_hundred_halt_nothing_and_raise_an_alarm(halted):
     rollout = staged(100)
-    claim(rollout, 200, 9900)
-    report(rollout, "exposed", 200, failed=100)
-    report(rollout, "control", 9900, failed=10)
+    claim(rollout, 60, 2970)
+    report(rollout, "exposed", 60, failed=30)
+    report(rollout, "control", 2970, failed=3)
     assert not look(rollout)
     assert not health.is_healthy(rollout)
     kinds = {(alarm.kind, alarm.severity) for alarm in alarms.current()}
@@ -179,15 +179,16 @@ def test_what_forgers_left_behind_is_forgotten(halted):
 
 def test_forged_successes_do_not_let_a_faulty_release_go_on(halted):
     rollout = staged(100)
-    claim(rollout, 200, 9900)
-    report(rollout, "exposed", 200, failed=2)
-    report(rollout, "control", 9900, failed=10)
+    claim(rollout, 60, 2970)
+    report(rollout, "exposed", 60, failed=1)
+    report(rollout, "control", 2970, failed=3)
     look(rollout)
     assert not health.is_healthy(rollout)
 
 
-def healthy_rollout(basis_points=500, exposed=60, control=1140):
-    rollout = staged(basis_points)
+def healthy_rollout(basis_points=500, exposed=60, control=1140, next_share=900):
+    stages = [{"basis_points": next_share, "after_hours": 24, "if_healthy": True}]
+    rollout = staged(basis_points, stages=stages)
     claim(rollout, exposed, control)
     report(rollout, "exposed", exposed)
     report(rollout, "control", control, failed=1)
@@ -213,6 +214,24 @@ def test_reports_of_another_share_are_not_enough_for_this_one(halted):
     Rollout.objects.filter(pk=rollout.pk).update(basis_points=1000)
     rollout.refresh_from_db()
     assert not health.is_healthy(rollout)
+
+
+@pytest.mark.parametrize(
+    ("devices", "crashed", "next_share", "goes_on"),
+    [
+        (500, 2, 1000, True),
+        (500, 6, 1000, False),
+        (500, 6, 900, True),  # not yet to many
+        (60, 0, 1000, False),  # of so few devices none says little
+        (60, 0, 10_000, False),
+    ],
+)
+def test_before_a_large_share_few_crashes_must_be_shown(halted, devices, crashed, next_share, goes_on):
+    rollout = healthy_rollout(next_share=next_share)
+    report(rollout, "exposed", devices, failed=crashed, metric="crashed ever")
+    report(rollout, "control", 9500, failed=38, metric="crashed ever")
+    assert not look(rollout)
+    assert health.is_healthy(rollout) is goes_on
 
 
 @pytest.mark.parametrize(("failed", "goes_on"), [(4, True), (6, False)])

@@ -46,6 +46,25 @@ def test_a_device_counts_once_per_window_until_it_fails(client, rollout, window)
     assert counted("crash", "exposed") == (2, 1)
 
 
+def test_a_token_counts_once_on_each_side_and_so_does_its_first_crash(client, rollout, window):
+    token = new_token(client)
+    for arm, crashed in (("control", False), ("control", False), ("exposed", False), ("exposed", True)):
+        window["now"] += 1
+        send(client, token, batch(arm, crashed=crashed))
+        send(client, token, batch(arm, crashed=crashed))
+    assert counted("crashed ever", "control") == (1, 0)
+    assert counted("crashed ever", "exposed") == (1, 1)
+
+
+def test_a_token_that_was_exposed_does_not_become_control_again(client, rollout, window):
+    token = new_token(client)
+    for arm in ("exposed", "control", "exposed", "control", "exposed"):
+        assert send(client, token, batch(arm, **SKILL)).status_code == 202
+    assert counted("skill", "exposed") == (1, 0.0)
+    assert counted("crash", "control") == (0, 0)
+    assert TokenClaim.objects.get().arm == "exposed"
+
+
 def test_failures_of_the_network_are_no_failures_of_the_release(client, rollout, window):
     hour = batch()["sent_at"]
     done = [
@@ -53,7 +72,10 @@ def test_failures_of_the_network_are_no_failures_of_the_release(client, rollout,
         for operation in ("check", "download", "patch")
     ]
     send(client, new_token(client), batch("exposed", operations=done))
-    assert set(HealthCount.objects.values_list("metric", "total")) == {("crash", 0)}
+    assert set(HealthCount.objects.values_list("metric", "total")) == {
+        ("crash", 0),
+        ("crashed ever", 0),
+    }
 
 
 def test_what_cannot_be_installed_counts_for_the_exposed_only(client, rollout, window):
