@@ -1,17 +1,18 @@
 """The release gate: is a release measurably worse than the one it would follow? Pure.
 
 Each bundle is held against the live one of its variant; else against that of its format and precision; a
-variant of which live has neither must be no worse than the live bundle that it comes closest to. What is
-compared are the scores that the packager measured by running the artifact on stations that trained nothing:
-errors, so lower is better.
+variant of which live has neither must be no worse than the live bundle that it comes closest to. A live phone
+variant that the release lacks needs, on each of its platforms, another bundle that is no worse.
+
+What is compared are the scores that the packager measured by running the artifact on stations that trained
+nothing: errors, so lower is better.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mobile_models.targeting import SERVER, precision_of
+from mobile_models.targeting import SERVER, platforms_of, precision_of
 
 SPLIT = "unseen_station"
 OVERALL = "1-48"
@@ -19,6 +20,8 @@ OVERALL = "1-48"
 REPEATED = "_mae"
 # Percent, where the live figure is zero: more than any limit, and a number that JSON knows.
 FROM_NOTHING = 1e6
+# No error of a forecast in the contract's units is as large; what is larger was not measured.
+MOST = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class Measured:
     def kind(self) -> tuple[str, str | None]:
         """Format and precision."""
         return self.format, precision_of(self.variant)
+
+    @property
+    def platforms(self) -> list[str]:
+        """Whose phones may run it."""
+        return platforms_of(self.variant, self.format)
 
     @property
     def scores(self) -> dict[str, dict[str, float]]:
@@ -95,6 +103,7 @@ def judge(candidate: Sequence[Measured], live: Sequence[Measured], limits: Limit
         if not new and not bundle.variant.startswith(SERVER):  # which nobody downloads
             failures += _too_large(bundle.variant, compared, limits)
         figures[bundle.variant] = compared
+    failures = list(dict.fromkeys(failures + _not_replaced(candidate, live, limits)))
     return GateResult(not failures, figures, failures, notes + _gone(candidate, live))
 
 
@@ -184,10 +193,32 @@ def _gone(candidate: Sequence[Measured], live: Sequence[Measured]) -> list[str]:
     return [f"Live has {', '.join(gone)}, which this release lacks."] if gone else []
 
 
+def _not_replaced(candidate: Sequence[Measured], live: Sequence[Measured], limits: Limits) -> list[str]:
+    """What is wrong with what phones would get instead of live variants that the release lacks."""
+    kept = {bundle.variant for bundle in candidate}
+    lost = [bundle for bundle in live if bundle.variant not in kept and not bundle.variant.startswith(SERVER)]
+    failures = []
+    for bundle in lost:
+        for platform in bundle.platforms:
+            instead = [other for other in candidate if platform in other.platforms]
+            failures += _replaces(bundle, platform, instead, limits)
+    return failures
+
+
+def _replaces(lost: Measured, platform: str, instead: Sequence[Measured], limits: Limits) -> list[str]:
+    """Why none of these is as good for a platform as a bundle that it loses; empty where one is."""
+    wrong: list[list[str]] = []
+    for bundle in instead:
+        compared, lacking = _compare(bundle, lost)
+        wrong.append(lacking + _too_bad(bundle.variant, compared, limits))
+    missing = f"The release has no bundle for {platform}, which runs live {lost.variant}. Add one."
+    return min(wrong or [[missing]], key=len)
+
+
 def _percent(mine: float, live: float) -> float:
     if live <= 0:
         return 0.0 if mine <= live else FROM_NOTHING
-    return round(100.0 * (mine / live - 1.0), 3)
+    return round(min(100.0 * (mine / live - 1.0), FROM_NOTHING), 3)
 
 
 def _inside(value: object, *names: str) -> Mapping[str, Any]:
@@ -202,4 +233,4 @@ def _object(value: object) -> Mapping[str, Any]:
 
 
 def _is_score(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST

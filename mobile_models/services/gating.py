@@ -16,7 +16,7 @@ OVERRIDE = "mobile_models.override_gate"
 
 def judge_release(release: Release) -> dict[str, Any]:
     """Hold a release against the one that is live now: `passed`, and the figures behind it."""
-    live = _reference(release)
+    live = _reference()
     limits = Limits(**settings.RELEASE_GATE)
     result = judge(_measured(release), _measured(live) if live else [], limits)
     return {"live": live.version if live else None, "limits": asdict(limits), **result.document()}
@@ -44,15 +44,21 @@ def pass_gate(release: Release, gate: dict[str, Any], *, by: User | None, overri
     return override_reason.strip()
 
 
-def _reference(release: Release) -> Release | None:
-    """What is live; where the channel was just emptied, what was offered in it last."""
+def _reference() -> Release | None:
+    """What is live. Where nothing is: what was offered last, in the channel of all before the others.
+
+    A release that was withdrawn comes last: taking away what is live does not open the gate.
+    """
     try:
         return live_release()
     except NoLiveRelease:
-        offered = Rollout.objects.filter(channel__name=DEFAULT_CHANNEL).exclude(state=Rollout.State.SCHEDULED)
-        before = offered.exclude(release=release).exclude(release__state=Release.State.WITHDRAWN)
-        newest = before.order_by("-release_counter").select_related("release").first()
-        return newest.release if newest else None
+        begun = Rollout.objects.exclude(state=Rollout.State.SCHEDULED).select_related("channel", "release")
+        return max(begun, key=_nearness).release if begun else None
+
+
+def _nearness(rollout: Rollout) -> tuple[bool, bool, int]:
+    withdrawn = rollout.release.state == Release.State.WITHDRAWN
+    return rollout.channel.name == DEFAULT_CHANNEL, not withdrawn, rollout.pk
 
 
 def _measured(release: Release) -> list[Measured]:

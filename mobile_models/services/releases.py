@@ -84,7 +84,8 @@ def approve_release(
     with transaction.atomic():
         # What is live does not change between the comparison and the approval.
         locked_channel(DEFAULT_CHANNEL)
-        with step(transitions.APPROVE, release, by=by, reason=override_reason.strip() or reason):
+        told = " ".join(text for text in (override_reason.strip(), reason.strip()) if text)
+        with step(transitions.APPROVE, release, by=by, reason=told):
             check_complete(release)
             gate = judge_release(release)
             overridden = pass_gate(release, gate, by=by, override_reason=override_reason)
@@ -112,7 +113,7 @@ def withdraw_release(*, release: Release, reason: str, by: User | None = None) -
             why = f"Release withdrawn. {reason}"
             for rollout in Rollout.objects.filter(release=release, state__in=transitions.OPEN):
                 with recorded(transitions.HALT.name, rollout, by=by, reason=why):
-                    change(rollout, state=Rollout.State.HALTED, halt_reason=why)
+                    change(rollout, state=Rollout.State.HALTED, halt_reason=why, next_stage_at=None)
         publish_soon()
     return release
 

@@ -68,15 +68,53 @@ def test_another_name_for_the_same_precision_does_not_dodge_the_gate():
 
 def test_a_new_kind_of_variant_is_held_against_the_one_it_comes_closest_to():
     live = [measured("tflite_fp16"), measured("tflite_w8a8", 1.1), measured("server_fp32", 0.9)]
-    result = judge([measured("coreml_pal4", 1.1, wire_size=90_000)], live, LIMITS)
+    result = judge([*live, measured("coreml_pal4", 1.1, wire_size=90_000)], live, LIMITS)
     assert result.passed
     assert "coreml_pal4 is new; it was held against tflite_w8a8." in result.notes
     fails(
-        [measured("coreml_pal4", 1.2)],
+        [*live, measured("coreml_pal4", 1.2)],
         live,
         "mean over its outputs",
         *["% worse than live tflite_w8a8 for"] * 4,
     )
+
+
+def test_dropping_a_variant_does_not_dodge_the_gate():
+    live = [measured("tflite_fp16"), measured("tflite_w8a8", 1.1)]
+    assert judge([measured("tflite_fp16")], live, LIMITS).passed, "its phones get a better one"
+    worse = ["tflite_w8a8 is 10.0 % worse than live tflite_fp16", *["% worse than live tflite_fp16 for"] * 4]
+    fails([measured("tflite_w8a8", 1.1)], live, *worse)
+
+
+def test_a_word_that_is_no_precision_does_not_dodge_the_gate():
+    live = [measured("tflite_fp16"), measured("tflite_w8a8", 1.1)]
+    result = judge([measured("tflite_half", 1.1), measured("tflite_w8a8", 1.1)], live, LIMITS)
+    assert "tflite_half is 10.0 % worse than live tflite_fp16" in result.failures[0]
+
+
+def test_phones_do_not_lose_every_bundle_unseen():
+    live = [measured("tflite_fp16"), measured("coreml_fp16")]
+    assert judge([measured("tflite_fp16")], live, LIMITS).passed, "which iOS runs, too"
+    fails(
+        [measured("coreml_fp16")],
+        live,
+        "no bundle for android, which runs live tflite_fp16. Add one.",
+        "no bundle for linux, which",
+    )
+
+
+@pytest.mark.parametrize("score", [-1.0, 10**400, 1e300, float("inf"), True])
+def test_what_no_measurement_gives_is_no_score(score):
+    scores = evaluation()
+    scores["scores"]["unseen_station"]["temperature"]["1-48"] = score
+    fails([measured(scores=scores)], [measured()], "has no score of temperature for leads 1-48 h")
+
+
+def test_a_live_score_of_almost_nothing_gives_figures_that_json_knows():
+    live = evaluation()
+    live["scores"]["unseen_station"]["temperature"]["1-48"] = 1e-320
+    figures = judge([measured()], [measured(scores=live)], LIMITS).figures["tflite_w8a8"]
+    assert figures["changes_percent"]["temperature"]["1-48"] == 1e6
 
 
 @pytest.mark.parametrize(
@@ -155,14 +193,14 @@ def test_only_who_may_override_the_gate_does_and_the_reason_is_kept(live, drafte
         with pytest.raises(NotPermitted, match=r"may not override the gate; that takes a person"):
             services.approve_release(release=release, by=by, override_reason="summer only")
     eve = make_user("eve", "administrator")
-    services.approve_release(release=release, by=eve, override_reason="summer only")
+    services.approve_release(release=release, by=eve, override_reason="summer only", reason="Asked Ann.")
     assert (release.state, release.override_reason, release.gate["passed"]) == (
         "approved",
         "summer only",
         False,
     )
     told = AuditEntry.objects.filter(action="approve_release").first()
-    assert (told.actor, told.reason) == (eve, "summer only")
+    assert (told.actor, told.reason) == (eve, "summer only Asked Ann.")
     assert told.after["gate_failures"] == release.gate["failures"] != []
 
 
@@ -195,6 +233,22 @@ def test_emptying_the_channel_does_not_open_the_gate(live, drafted):
     services.halt_rollout(rollout=live.rollouts.get(), reason="an accident, perhaps")
     with pytest.raises(GateFailed):
         services.approve_release(release=submitted(drafted(worse=1.04)))
+
+
+@pytest.mark.django_db
+def test_withdrawing_what_is_live_does_not_open_the_gate(live, drafted):
+    services.withdraw_release(release=live, reason="for a release of my own")
+    assert judge_release(drafted(worse=1.04))["live"] == live.version
+
+
+@pytest.mark.django_db
+def test_what_is_live_in_another_channel_counts_where_the_default_one_never_had_any(ready, drafted):
+    beta = ready()
+    services.start_rollout(release=beta, channel="beta")
+    assert judge_release(drafted(worse=1.04))["live"] == beta.version
+    stable = ready(worse=0.9)
+    services.start_rollout(release=stable, channel="stable")
+    assert judge_release(drafted())["live"] == stable.version
 
 
 @pytest.mark.django_db
