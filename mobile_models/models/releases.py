@@ -1,10 +1,13 @@
 """Releases: sets of bundles that forecast with one generation."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models.signals import m2m_changed
+from django.dispatch import receiver
 
+from mobile_models.errors import StateConflict
 from mobile_models.models.bundles import Bundle
 
 
@@ -57,3 +60,28 @@ class Release(models.Model):
 
     def __str__(self) -> str:
         return self.version
+
+
+@receiver(m2m_changed, sender=Release.bundles.through)
+def refuse_other_bundles(
+    instance: Release | Bundle, action: str, reverse: bool, pk_set: set[int] | None, **_: Any
+) -> None:
+    """Keep what was reviewed: only a draft's bundles change, whichever side somebody comes from.
+
+    A release without any may be given them, as when rows are loaded from a back-up.
+
+    Raises:
+        StateConflict: one of the releases is no draft; nothing was changed.
+    """
+    if not action.startswith("pre_"):
+        return
+    keys = {instance.pk} if not reverse else pk_set
+    if keys is None:  # a bundle leaves all its releases
+        keys = set(Release.objects.filter(bundles=instance.pk).values_list("pk", flat=True))
+    locked = Release.objects.select_for_update().filter(pk__in=keys).order_by("pk")
+    for release in locked.exclude(state=Release.State.DRAFT):
+        if release.bundles.exists():
+            raise StateConflict(
+                f"Release {release} is {release.get_state_display().lower()}; only a draft's bundles change. "
+                "Return it to draft if it is in review, or draft another release."
+            )

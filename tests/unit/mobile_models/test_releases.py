@@ -222,3 +222,39 @@ def test_a_refused_servers_bundle_is_not_run(approved):
     approved.bundles.filter(variant="server_fp32").update(state=Bundle.State.REFUSED)
     with pytest.raises(ReleaseIncomplete, match="has no verified server_fp32 bundle"):
         selectors.server_bundle(approved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda release, other: release.bundles.set([other]),
+        lambda release, other: release.bundles.add(other),
+        lambda release, other: release.bundles.remove(release.bundles.first()),
+        lambda release, other: release.bundles.clear(),
+        lambda release, other: other.releases.add(release),
+        lambda release, other: release.bundles.first().releases.clear(),
+        lambda release, other: release.bundles.first().releases.remove(release),
+    ],
+)
+def test_the_bundles_of_a_release_are_fixed_once_in_review(drafted, change):
+    release, other = drafted(), make_bundle("tflite_w8a8", "cafe")
+    before = set(release.bundles.all())
+    services.submit_release(release=release)
+    with (
+        pytest.raises(StateConflict, match=r"is in review; only a draft's bundles change"),
+        transaction.atomic(),
+    ):
+        change(release, other)
+    assert set(release.bundles.all()) == before
+    services.return_release(release=release, reason="another one is missing")
+    change(release, other)
+    assert set(release.bundles.all()) != before
+
+
+def test_withdrawing_leaves_no_stage_due(ready):
+    rollout = services.start_rollout(
+        release=ready(), channel="beta", basis_points=10, stages=[{"basis_points": 20, "after_hours": 1}]
+    )
+    services.withdraw_release(release=rollout.release, reason="wrong units")
+    rollout.refresh_from_db()
+    assert (rollout.state, rollout.next_stage_at) == ("halted", None)

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from mobile_models.models import AuditEntry, PendingMetadata
+from mobile_models.models import AuditEntry, PendingMetadata, Release
 from mobile_models.signing import services, store, unlocking
 from mobile_models.signing.keys import make_key, write_secret
 from tests.repositories import PASSPHRASE, bundle_row, keys_below, release_row
@@ -112,7 +112,7 @@ def test_signatures_of_other_bytes_are_refused(files, secret, command, release, 
     request = folder / "request.json"
     command("sign_release", "2026.1.1-1", "--export", request)
     command("keys", "sign", request, "--passphrase-file", secret, "--key", files[0])
-    release.bundles.add(bundle_row(2, variant="tflite_w8a8"))
+    Release.bundles.through.objects.create(release=release, bundle=bundle_row(2, variant="tflite_w8a8"))
     with pytest.raises(CommandError, match="export again"):
         command("sign_release", "2026.1.1-1", "--import", request)
     assert store.targets("linux").signed.version == 1

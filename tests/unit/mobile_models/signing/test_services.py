@@ -180,7 +180,7 @@ def test_signatures_count_only_for_what_is_wanted_when_the_next_one_comes(held, 
     one, two, three = (file.signer for file in held)
     services.sign_release(release=release, signers=[one])
     late = bundle_row(3, variant="tflite_w8a8")
-    release.bundles.add(late)
+    Release.bundles.through.objects.create(release=release, bundle=late)
     standings = services.sign_release(release=release, signers=[two])
     assert {standing.missing for standing in standings} == {1}, "the first signature was of other bytes"
     assert services.sign_release(release=release, signers=[three]) == []
