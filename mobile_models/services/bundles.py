@@ -14,7 +14,7 @@ from mobile_models import storage, transitions, verification
 from mobile_models.errors import BundleRefused
 from mobile_models.models import Bundle, Revocation
 from mobile_models.selectors import served_contracts
-from mobile_models.services.steps import change, recorded, step
+from mobile_models.services.steps import change, fresh, recorded, step
 from mobile_models.signing.publishing import publish_soon
 from mobile_models.stores.folder import digest_of
 from mobile_models.targeting import platforms_of
@@ -44,10 +44,8 @@ def register_bundle(*, path: Path, by: User | None = None) -> Bundle:
     _check_size(path)
     with storage.staged(path) as blob:
         known = Bundle.objects.filter(sha256=blob.sha256).select_related("revocation").first()
-        if known and hasattr(known, "revocation"):
-            raise BundleRefused(
-                f"Bundle {known} was revoked ({known.revocation.reason}). Package the model anew."
-            )
+        if known:
+            _check_not_revoked(known)
         if known and known.state == Bundle.State.VERIFIED and storage.is_stored(blob.sha256):
             return known
         archive = _checked_archive(blob.archive)
@@ -84,6 +82,13 @@ def revoke_bundle(*, bundle: Bundle, reason: str, by: User | None = None) -> Rev
         change(bundle, state=Bundle.State.REFUSED, refused_because=f"Revoked. {reason}")
         publish_soon()
     return revocation
+
+
+def _check_not_revoked(bundle: Bundle) -> None:
+    if hasattr(bundle, "revocation"):
+        raise BundleRefused(
+            f"Bundle {bundle} was revoked ({bundle.revocation.reason}). Package the model anew."
+        )
 
 
 def _checked_archive(path: Path) -> Archive:
@@ -154,7 +159,11 @@ def _write_row(blob: storage.StagedBlob, archive: Archive, by: User | None) -> B
     }
     with transaction.atomic():
         bundle, created = Bundle.objects.get_or_create(sha256=blob.sha256, defaults=described)
+        fresh(bundle)
+        _check_not_revoked(bundle)  # while the archive was looked at
         with recorded(transitions.REGISTER.name, bundle, by=by):
             change(bundle, state=Bundle.State.VERIFIED, **described)
+        if not created:
+            publish_soon()
     logger.info("%s bundle %s", "Registered" if created else "Registered again", bundle)
     return bundle

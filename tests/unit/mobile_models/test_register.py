@@ -45,6 +45,32 @@ def test_registering_again_after_a_refusal_is_told_by_the_audit_log(archive):
     assert bundle.sha256 in str(AuditEntry.objects.first().after)
 
 
+def test_a_bundle_that_is_revoked_while_it_is_looked_at_stays_revoked(archive, monkeypatch):
+    bundle = services.register_bundle(path=archive)
+    Bundle.objects.update(state=Bundle.State.REFUSED)
+    publish = storage.publish
+
+    def revoked_in_between(blob):
+        publish(blob)
+        services.revoke_bundle(bundle=Bundle.objects.get(), reason="wrong units")
+
+    monkeypatch.setattr(storage, "publish", revoked_in_between)
+    with pytest.raises(BundleRefused, match=r"was revoked \(wrong units\)"):
+        services.register_bundle(path=archive)
+    bundle.refresh_from_db()
+    assert bundle.state == Bundle.State.REFUSED
+
+
+def test_a_bundle_that_is_good_again_is_published(archive, monkeypatch):
+    told = []
+    monkeypatch.setattr(bundles, "publish_soon", lambda: told.append("published"))
+    services.register_bundle(path=archive)
+    assert told == [], "no release has it yet"
+    Bundle.objects.update(state=Bundle.State.REFUSED)
+    services.register_bundle(path=archive)
+    assert told == ["published"]
+
+
 def test_who_may_not_register_stores_nothing(archive, store):
     with pytest.raises(NotPermitted, match=r"takes the permission mobile_models\.register_bundle"):
         services.register_bundle(path=archive, by=make_user("ann", "approver"))
