@@ -88,11 +88,19 @@ def test_a_step_that_is_undone_is_not_told(drafted):
         ("before", '{"state": "paused"}'),
         ("after", "{}"),
         ("at", "2026-01-01 00:00:00+00:00"),
+        ("previous_hash", "f" * 64),
         ("object_id", "99"),
     ],
 )
 def test_an_edited_entry_is_named(log, column, value):
     tamper(f"UPDATE mobile_models_auditentry SET {column} = %s WHERE sequence = 3", value)
+    assert audit.verify()[-1] == "Entry 3 was edited: it does not have its hash."
+
+
+def test_an_entry_that_is_no_longer_of_its_kind_is_named_too(log):
+    if not sqlite():
+        pytest.skip("PostgreSQL keeps a column's type")
+    tamper("UPDATE mobile_models_auditentry SET at = 'never' WHERE sequence = 3")
     assert audit.verify() == ["Entry 3 was edited: it does not have its hash."]
 
 
