@@ -12,7 +12,7 @@ from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Root, Targets
 
 from mobile_models import audit
-from mobile_models.errors import ParameterInvalid, StateConflict
+from mobile_models.errors import KeyRefused, ParameterInvalid, StateConflict
 from mobile_models.models import PendingMetadata
 from mobile_models.signing import exchange, pending, store
 from mobile_models.signing.documents import (
@@ -139,7 +139,11 @@ def sign_waiting(signers: Sequence[Signer], *, action: str = "sign_keys", reason
     with transaction.atomic():
         store.lock()
         rows = waiting_rows()
-        pending.add_signers(rows, signers)
+        if signers and not pending.add_signers(rows, signers):
+            raise KeyRefused(
+                "None of the keys given can add a signature: each signed before, or has no part in what "
+                "waits. `manage.py keys status --json` lists who may sign."
+            )
         return publish_if_complete(rows, action=action, reason=reason)
 
 
@@ -194,6 +198,14 @@ def check_threshold(threshold: int, keys: int, role: str = "the role") -> None:
         )
 
 
+def check_different(keys: Sequence[Key]) -> None:
+    """Refuse a key that was named twice: one holder would count as two."""
+    ids = [key.keyid for key in keys]
+    twice = sorted({keyid[:8] for keyid in ids if ids.count(keyid) > 1})
+    if twice:
+        raise ParameterInvalid(f"key: {twice[0]} was given twice; allowed is each key once.")
+
+
 def _locked_charter() -> Charter:
     store.lock()
     charter = store.charter()
@@ -222,6 +234,7 @@ def _changed(
     twice = [key.keyid[:8] for key in add if key.keyid in here]
     if twice:
         raise ParameterInvalid(f"Key {twice[0]} signs {role} already. Add another one.")
+    check_different(add)
     keys = (*(key for key in trust.keys if key.keyid not in gone), *add)
     wanted = trust.threshold if threshold is None else threshold
     check_threshold(wanted, len(keys), role)

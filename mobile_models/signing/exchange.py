@@ -1,17 +1,20 @@
 """Signatures from a machine without a network: bytes to sign go out as a file, signatures come back in it."""
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from securesystemslib.signer import Key, Signature, Signer
+from tuf.api.metadata import Metadata as Signed
+from tuf.api.metadata import Role, Root, TargetFile, Targets
+from tuf.api.serialization import DeserializationError
 
-from mobile_models.errors import KeyRefused, ParameterInvalid
+from mobile_models.errors import KeyRefused, ParameterInvalid, SignatureRefused
 from mobile_models.models import PendingMetadata
 from mobile_models.signing import pending
+from mobile_models.signing.roles import PLATFORM_ROLES, ROOT, TARGETS
 from packager.archive import write_atomically
 
 FORMAT = "signing_request"
@@ -38,26 +41,38 @@ def export_request(rows: Sequence[PendingMetadata], path: Path, *, purpose: str)
 
 
 def sign_request(path: Path, signers: Sequence[Signer]) -> list[str]:
-    """Add signatures to a file, where there is no database; says in a line each what was signed.
+    """Add signatures to a file, where there is no database; says what the bytes say and what was signed.
+
+    Without keys nothing is signed: a holder looks first.
 
     Raises:
-        ParameterInvalid: it is no such file.
+        ParameterInvalid: it is no such file, or holds other bytes than it claims.
         KeyRefused: none of the keys is asked for.
     """
     request = read_request(path)
     lines = []
     for document in request["documents"]:
-        payload = _payload(document)
-        for signer in signers:
-            if signer.public_key.keyid in document["keys"]:
-                signature = signer.sign(payload)
-                document["signatures"][signature.keyid] = signature.signature
-                lines.append(f"{_described(document['role'], payload)}: signed with {signature.keyid[:8]}")
-    if not lines:
-        wanted = sorted({keyid[:8] for document in request["documents"] for keyid in document["keys"]})
-        raise KeyRefused(f"{path} asks for none of these keys; it asks for {', '.join(wanted) or 'none'}.")
+        lines += _described(document["role"], _payload(document))
+    signed = [
+        _signed(document, signer)
+        for document in request["documents"]
+        for signer in signers
+        if signer.public_key.keyid in document["keys"]
+    ]
+    wanted = sorted({keyid[:8] for document in request["documents"] for keyid in document["keys"]})
+    asked = f"it asks for {', '.join(wanted) or 'none'}."
+    if not signers:
+        return [*lines, f"Nothing was signed. To sign it give --key KEY; {asked}"]
+    if not signed:
+        raise KeyRefused(f"{path} asks for none of these keys; {asked}")
     _write(path, request)
-    return lines
+    return lines + signed
+
+
+def _signed(document: Document, signer: Signer) -> str:
+    signature = signer.sign(_payload(document))
+    document["signatures"][signature.keyid] = signature.signature
+    return f"Signed {document['role']} with {signature.keyid[:8]}."
 
 
 def import_signatures(rows: Sequence[PendingMetadata], path: Path) -> int:
@@ -65,13 +80,17 @@ def import_signatures(rows: Sequence[PendingMetadata], path: Path) -> int:
 
     Raises:
         ParameterInvalid: it is no such file.
-        SignatureRefused: a signature is not of what waits now.
+        SignatureRefused: it bears none, or one that is not of what waits now.
     """
     count = 0
     for document in read_request(path)["documents"]:
         for keyid, signature in document["signatures"].items():
             pending.add_signature(rows, document["role"], Signature(keyid, signature))
             count += 1
+    if not count:
+        raise SignatureRefused(
+            f"{path} bears no signature. Run `manage.py keys sign {path} --key KEY` where the key is."
+        )
     return count
 
 
@@ -123,15 +142,50 @@ def _is_document(document: Any) -> bool:
 def _payload(document: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(document["payload"], validate=True)
-    except binascii.Error as error:
-        raise ParameterInvalid(f"The bytes of {document['role']} are damaged. Export them again.") from error
+    except ValueError as error:
+        raise _damaged(document["role"]) from error
 
 
-def _described(role: str, payload: bytes) -> str:
-    """What the bytes say, read from the bytes themselves: a label beside them could lie."""
-    signed = json.loads(payload)
-    files = f", {len(signed['targets'])} bundles" if "targets" in signed else ""
-    return f"{role}: {signed['_type']} version {signed['version']}, good until {signed['expires']}{files}"
+def _described(role: str, payload: bytes) -> list[str]:
+    """What the bytes say, read from the bytes themselves: a label beside them could lie.
+
+    Raises:
+        ParameterInvalid: they are no metadata, or not of this role's kind.
+    """
+    try:
+        metadata: Signed[Any] = Signed.from_bytes(b'{"signatures":[],"signed":' + payload + b"}")
+    except DeserializationError as error:
+        raise _damaged(role) from error
+    if metadata.signed_bytes != payload:
+        raise _damaged(role)
+    signed = metadata.signed
+    head = f"{role}: {signed.type} version {signed.version}, good until {signed.expires:%Y-%m-%d %H:%M}"
+    if isinstance(signed, Root) and role == ROOT:
+        return [f"{head}, trusts:", *_trusted(signed.roles)]
+    if isinstance(signed, Targets) and role == TARGETS and signed.delegations and not signed.targets:
+        return [f"{head}, trusts:", *_trusted(signed.delegations.roles or {})]
+    if isinstance(signed, Targets) and role in PLATFORM_ROLES and signed.delegations is None:
+        return [f"{head}, {len(signed.targets)} bundles:", *(_file(file) for file in signed.targets.values())]
+    raise ParameterInvalid(
+        f"The bytes under {role} are other metadata ({signed.type}), so somebody changed the file. Do not "
+        "sign it; export again."
+    )
+
+
+def _trusted(roles: Mapping[str, Role]) -> list[str]:
+    return [
+        f"  {name}: {role.threshold} of {len(role.keyids)}, {', '.join(keyid[:8] for keyid in role.keyids)}"
+        for name, role in roles.items()
+    ]
+
+
+def _file(file: TargetFile) -> str:
+    told = file.custom or {}
+    return f"  {file.path} {told.get('release')} {told.get('variant')}"
+
+
+def _damaged(role: str) -> ParameterInvalid:
+    return ParameterInvalid(f"The bytes of {role} are damaged. Export them again.")
 
 
 def _write(path: Path, request: Document) -> None:

@@ -131,8 +131,10 @@ def found_repository(*, offline: Ring, threshold: int, online: Ring | None = Non
         How far each role is; empty once there is a repository. Until then its holders sign.
 
     Raises:
+        ParameterInvalid: a key was named twice.
         StateConflict: there is a repository already, or the threshold cannot be met.
     """
+    changes.check_different(offline.keys)
     changes.check_threshold(threshold, len(offline.keys))
     _check_new()
     online = online or _online_file()

@@ -9,7 +9,7 @@ from pathlib import Path
 from securesystemslib.signer import Key, Signer
 
 from mobile_models.errors import KeyRefused
-from mobile_models.signing import store
+from mobile_models.signing import pending, store
 from mobile_models.signing.keys import load_signer, read_secret
 from mobile_models.signing.online import signer_of
 
@@ -46,11 +46,11 @@ def signers_at_hand(
 
 
 def keys_in_use() -> list[Key]:
-    """Every key that the repository trusts for something; none where there is no repository."""
-    if not store.is_initialised():
-        return []
-    keys = {key.keyid: key for trust in store.charter().roles.values() for key in trust.keys}
-    return list(keys.values())
+    """Every key that the repository trusts for something, and those that may sign what waits."""
+    roles = store.charter().roles.values() if store.is_initialised() else ()
+    keys = {key.keyid: key for trust in roles for key in trust.keys}
+    waiting = list(pending.waiting(None))
+    return list((keys | (pending.keys_of(waiting) if waiting else {})).values())
 
 
 def new_passphrase(path: Path | None) -> str:
@@ -68,8 +68,15 @@ def new_passphrase(path: Path | None) -> str:
 
 
 def read_passphrase(path: Path) -> str:
-    """A passphrase from a file that nobody else can read."""
-    return read_secret(path).decode().rstrip("\r\n")
+    """A passphrase from a file that nobody else can read.
+
+    Raises:
+        KeyRefused: it is missing, open to others, or no text.
+    """
+    try:
+        return read_secret(path).decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise KeyRefused(f"{path} is no UTF-8 text. Give the file that holds the passphrase.") from error
 
 
 def ask_passphrase(prompt: str) -> str:
