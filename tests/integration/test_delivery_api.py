@@ -153,7 +153,9 @@ def test_a_device_outside_a_staged_share_gets_what_everyone_has(client, staged):
 
 def test_a_staged_release_without_a_bundle_for_the_device_is_none_for_it(client, staged):
     assert resolve(client, platform="linux", engines="litert:1.9").status_code == 404
-    staged.release.bundles.set([make_bundle("coreml_fp16", "b1")])
+    links = staged.release.bundles.through.objects
+    links.filter(release=staged.release).delete()
+    links.create(release=staged.release, bundle=make_bundle("coreml_fp16", "b1"))
     answer = resolve(client, platform="android").json()
     assert (answer["release"], answer["otherwise"]) == ("A", None)
 
