@@ -171,8 +171,8 @@ def sendable(bundle: Bundle | None, sha256: str) -> Bundle:
     """
     if bundle is not None and hasattr(bundle, "revocation"):
         raise BundleRevoked(
-            f"Bundle {sha256} was revoked: {bundle.revocation.reason} Fall back to the last good one, and "
-            "ask the catalog at /v1/catalog what is on offer."
+            f"Bundle {sha256} was revoked: {bundle.revocation.reason.rstrip('. ')}. Fall back to the last "
+            "good one, and ask the catalog at /v1/catalog what is on offer."
         )
     if bundle is None or bundle.state != Bundle.State.VERIFIED:
         seen = f"No bundle has the digest {sha256}."

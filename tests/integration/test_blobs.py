@@ -223,7 +223,7 @@ def test_a_refused_bundle_is_not_sent_and_neither_is_its_card(blob, fetch, bundl
 
 
 def test_a_revoked_bundle_is_gone_but_its_card_stays(blob, fetch, bundle, base):
-    Revocation.objects.create(bundle=bundle, reason="It lies.")
+    Revocation.objects.create(bundle=bundle, reason="It lies")
     Bundle.objects.filter(pk=bundle.pk).update(state=Bundle.State.REFUSED)
     for response in (blob(), fetch(f"{bundle.sha256}/delta/{base.sha256}")):
         assert_problem(response, 410, "It lies.", "last good")

@@ -246,6 +246,20 @@ def test_nothing_for_the_device_is_said_so(client, rollout):
     assert_problem(resolve(client, platform="linux"), 404, "offers no release for linux", "Keep the model")
 
 
+def test_a_kill_is_told_where_nothing_takes_the_place_of_the_bundle(client, rollout):
+    for bundle in rollout.release.bundles.exclude(variant="server_fp32"):
+        revoke(bundle)
+    killed = catalog(client, platform="linux").json()["revoked"]
+    assert killed
+    answer = resolve(client, platform="linux")
+    assert_problem(answer, 404, "unless `revoked` names it")
+    assert answer.json()["revoked"] == killed
+    Rollout.objects.update(state="halted")
+    empty = resolve(client, platform="linux")
+    assert_problem(empty, 404, "offers no release")
+    assert empty.json()["revoked"] == killed
+
+
 def test_nothing_that_the_device_runs_is_said_so(client, rollout):
     answer = resolve(client, platform="android", contract="7")
     assert_problem(answer, 404, "Release A has no bundle that runs on it, only tflite_fp16, tflite_w8a8.")
