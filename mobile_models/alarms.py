@@ -10,8 +10,10 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.timezone import now
 
+from mobile_models.errors import NotFound, ReleaseIncomplete
 from mobile_models.models import Rollout
 from mobile_models.rollout import EVERYONE
+from mobile_models.selectors import live_release, server_bundle
 
 # Beat looks every minute: what is due for so long waits for something else than the clock.
 OVERDUE = timedelta(minutes=10)
@@ -71,6 +73,19 @@ def stalled_rollouts() -> Iterable[Alarm]:
             f"should have begun at {rollout.starts_at:%d %b %H:%M} UTC. See whether beat and a worker run, "
             "and whether its release is signed and whole.",
         )
+
+
+@register
+def server_without_model() -> Iterable[Alarm]:
+    """The server's own bundle was refused or revoked: its last run stays, and grows old."""
+    try:
+        release = live_release()
+        server_bundle(release)
+    except NotFound:
+        return  # nothing is live, which is no accident on a new server
+    except ReleaseIncomplete as error:
+        url = reverse("admin:mobile_models_release_change", args=[release.pk])
+        yield Alarm("no forecasts", "critical", f"{error} Until then its last run stays current.", url)
 
 
 def _stalled(rollout: Rollout, what: str) -> Alarm:

@@ -90,3 +90,15 @@ def test_critical_alarms_come_first_and_a_source_is_asked_once(monkeypatch):
     alarms.register(source)
     alarms.register(source)
     assert [alarm.kind for alarm in alarms.current()] == ["c", "b"]
+
+
+def test_a_server_whose_own_model_was_revoked_raises_an_alarm(ready):
+    assert list(alarms.server_without_model()) == [], "nothing is live"
+    release = ready()
+    services.start_rollout(release=release, channel="stable")
+    assert list(alarms.server_without_model()) == []
+    services.revoke_bundle(bundle=release.bundles.get(variant="server_fp32"), reason="wrong units")
+    (alarm,) = alarms.server_without_model()
+    assert (alarm.kind, alarm.severity) == ("no forecasts", "critical")
+    assert f"Release {release} has no verified server_fp32 bundle" in alarm.text
+    assert alarm.url.endswith(f"/release/{release.pk}/change/")
