@@ -8,9 +8,10 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     SKYFOLD_VAR=/var/lib/skyfold
-# A volume that is mounted over the folder for the first time takes its owner from here.
+# A volume that is mounted over a folder for the first time takes its owner from here.
 RUN useradd --system --uid 10001 --home-dir /var/lib/skyfold skyfold \
-    && install --directory --owner skyfold --mode 0750 /var/lib/skyfold
+    && install --directory --owner skyfold --mode 0750 /var/lib/skyfold \
+    && install --directory --owner skyfold --mode 0700 /var/lib/skyfold-keys /var/lib/skyfold-passphrase
 WORKDIR /srv/skyfold
 
 FROM base AS web

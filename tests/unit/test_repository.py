@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from argparse import PARSER
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -172,7 +173,9 @@ def test_every_management_command_of_the_guides_exists_with_its_options():
         app = get_commands()[name]
         found = app if not isinstance(app, str) else load_command_class(app, name)
         parser = found.create_parser("manage.py", name)
-        known = {option for action in parser._actions for option in action.option_strings}
+        choices = [action.choices or {} for action in parser._actions if action.nargs == PARSER]
+        actions = [parser, *(chosen[arguments[0]] for chosen in choices)]
+        known = {option for one in actions for action in one._actions for option in action.option_strings}
         assert {argument.split("=")[0] for argument in arguments if argument.startswith("--")} <= known, (
             command
         )
@@ -238,6 +241,19 @@ def test_compose_keeps_every_service_that_answers_under_a_health_check():
         assert own or from_image or one_shot_or_clock, name
         mounted = [volume.split(":")[0] for volume in service.get("volumes", [])]
         assert set(mounted) <= set(document["volumes"]), name
+
+
+def test_compose_gives_the_online_key_to_those_who_publish_and_to_nobody_else():
+    services = yaml.safe_load(texts()["compose.yaml"])["services"]
+    folders = {"/var/lib/skyfold-keys", "/var/lib/skyfold-passphrase"}
+    for name in ("web", "worker", "beat", "migrate"):
+        mounted = {volume.split(":")[1] for volume in services[name]["volumes"]}
+        assert mounted & folders == (folders if name in {"web", "worker"} else set()), name
+    given = services["web"]["environment"]
+    assert "PRODUCTION" in given
+    assert {given["KEYS_DIR"], given["TUF_ONLINE_PASSPHRASE_FILE"].rpartition("/")[0]} == folders
+    # A volume takes its owner from the image's folder.
+    assert all(folder in texts()["Dockerfile"] for folder in folders)
 
 
 def test_every_target_that_compose_builds_is_in_the_dockerfile():
