@@ -7,7 +7,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Exists, OuterRef, QuerySet
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
@@ -68,7 +68,9 @@ class PersonAdmin(UserAdmin, ModelAdmin):
         return bool(getattr(person, "enrolled", False))
 
     def has_reset_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return bool(request.user.has_perm("auth.change_user"))
+        """As for changing the person: a superuser's second factor is reset by superusers only."""
+        person = self.get_object(request, str(object_id)) if object_id else None
+        return self.has_change_permission(request, person)
 
     @action(
         description="Reset second factor",
@@ -84,7 +86,9 @@ class PersonAdmin(UserAdmin, ModelAdmin):
         },
     )
     def reset_second_factor(self, request: HttpRequest, form: Form, object_id: str) -> HttpResponse:
-        person = User.objects.get(pk=object_id)
+        person = self.get_object(request, object_id)
+        if person is None:
+            raise Http404(f"There is no person {object_id!r}.")
         return finish(request, lambda: services.turn_off(person), f"{person} needs the password alone now.")
 
 

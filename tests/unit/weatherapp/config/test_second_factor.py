@@ -151,6 +151,21 @@ def test_an_administrator_resets_what_somebody_lost(client, enrolled):
     assert not services.is_enrolled(enrolled.user)
 
 
+def test_a_superusers_second_factor_is_reset_by_superusers_only(client, enrolled):
+    enrolled.user.is_superuser = True
+    enrolled.user.save()
+    client.force_login(make_user("cleo", "administrator"))
+    url = reverse("admin:auth_user_reset_second_factor", args=[enrolled.user.pk])
+    assert client.get(url).status_code == 403
+    assert client.post(url, {"_form_submitted": "on"}).status_code == 403
+    assert services.is_enrolled(enrolled.user)
+
+
+def test_the_second_factor_of_nobody_is_not_found(admin_client):
+    url = reverse("admin:auth_user_reset_second_factor", args=["abc"])
+    assert admin_client.post(url, {"_form_submitted": "on"}).status_code == 404
+
+
 def test_nobody_makes_a_superuser_or_changes_one_who_is_none(client):
     boss = make_user("boss", is_superuser=True)
     cleo = make_user("cleo", "administrator")
