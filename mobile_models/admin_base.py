@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -59,6 +59,13 @@ class OperatedAdmin(ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
         return response
 
+    def row_or_404(self, request: HttpRequest, object_id: str) -> Any:
+        """The row that a dialog's address names, whatever stands there."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404(f"There is no {self.opts.verbose_name} {object_id!r}.")
+        return row
+
     def finish(self, request: HttpRequest, service: Any, done: str) -> HttpResponse:
         """Run a service for a dialog, say how it went, and load the page again."""
         return finish(request, service, done, self.expected_errors)
@@ -70,12 +77,14 @@ def finish(
     done: str,
     expected: Expected = (),
     *,
+    row: Model | None = None,
     within_dialog: Expected = (),
 ) -> HttpResponse:
     """Run a service for a dialog, say how it went, and load the page again.
 
     What was refused has a status that says so; htmx follows the header all the same. An error of
-    `within_dialog` is left to the caller: the dialog stays open and says what to put right.
+    `within_dialog` is left to the caller: the dialog stays open and says what to put right. `{row}` in
+    `done` is the row as the service left it.
     """
     status = HTTPStatus.OK
     try:
@@ -86,7 +95,7 @@ def finish(
         messages.error(request, str(error))
         status = HTTPStatus.CONFLICT
     else:
-        messages.success(request, done)
+        messages.success(request, done.format(row=row) if row else done)
     # The dialog was sent by htmx, which follows this header and not a redirect.
     headers = {"HX-Redirect": request.headers.get("HX-Current-URL", "../")}
     return HttpResponse(status=status, headers=headers)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import exp
 from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
@@ -11,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import now
 
+from mobile_models.health.figures import ALL, FIGURES, RATIO
 from mobile_models.models import ReportCount, Rollout, RolloutHealth
 from mobile_models.plots import line_plot
 
@@ -19,6 +21,12 @@ FAILED = ("failed", "refused")
 # A crash is a failure by being there; an operation that was put off was not tried.
 TRIED = ~Q(outcome__in=("deferred", "unchanged"))
 HOUR = 3600
+ROWS = {ALL: "everything together", RATIO: "which side devices say they are on"}
+UNITS = {"skill": ", × the usual one", "latency": ", ms"}
+CONDITIONS = {
+    "platforms": "platforms", "perf_classes": "performance classes", "os_min": "system from",
+    "os_max": "system up to", "app_min": "app from", "app_max": "app up to", "ram_min_mb": "memory from (MB)",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,27 +87,39 @@ def stage_line(rollout: Rollout) -> str:
 def conditions_line(conditions: Mapping[str, Any]) -> str:
     """Which devices a rollout is for."""
     said = [
-        f"{name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        f"{CONDITIONS.get(name, name)}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in conditions.items()
     ]
     return "; ".join(said) or "all"
 
 
+def figure_line(health: RolloutHealth) -> str:
+    """What a row of health is about, in words."""
+    if figure := FIGURES.get(health.metric):
+        return f"{figure.label}{UNITS.get(health.metric, '')}"
+    return ROWS.get(health.metric, health.metric.replace("_", " "))
+
+
 def side_line(side: Mapping[str, Any]) -> str:
-    """One side of a health figure: failures of devices, or a mean."""
+    """One side of a health figure: failures of devices, what they measured typically, or how many they are.
+
+    The test works on logarithms of what was measured; people read what these stand for.
+    """
     count = side.get("count", 0)
     if not count:
-        return "nothing yet"
+        return "–"
     if "failures" in side:
         return f"{side['failures']:g} of {count:,} ({100 * side['failures'] / count:.2g} %)"
-    return f"{side.get('mean', 0):.4g} ± {side.get('deviation', 0):.2g} ({count:,})"
+    if "mean" in side:
+        return f"{exp(side['mean']):.3g} ×/÷ {exp(side.get('deviation', 0)):.2f} ({count:,})"
+    return f"{count:,} devices"
 
 
 def _fares(rollout: Rollout, counts: list[dict[str, Any]], health: list[RolloutHealth]) -> Fares:
     sides = {arm: [row for row in counts if row["arm"] == arm] for arm in ("exposed", "control")}
     lines = [
         {
-            "metric": figure.metric.replace("_", " "),
+            "metric": figure_line(figure),
             "group": figure.group,
             "exposed": side_line(figure.exposed),
             "control": side_line(figure.control),

@@ -122,7 +122,7 @@ class ReleaseAdmin(SteppedAdmin):
         },
     )
     def sign(self, request: HttpRequest, form: Form, object_id: str) -> HttpResponse:
-        release = Release.objects.get(pk=object_id)
+        release = self.row_or_404(request, object_id)
         return finish(
             request,
             lambda: sign_release(release=release, signers=development_signers()),

@@ -60,17 +60,21 @@ class ReportBatchAdmin(ReportedAdmin):
 @admin.register(RolloutHealth)
 class RolloutHealthAdmin(ReportedAdmin):
     list_display: ClassVar = [
-        "metric", "group", "rollout_link", "exposed_line", "control_line", "shown_evidence", "decision", "at",
+        "figure", "group", "rollout_link", "exposed_line", "control_line", "shown_evidence", "decision", "at",
     ]  # fmt: skip
     list_filter: ClassVar = ["metric", "decision"]
     list_select_related: ClassVar = ["rollout__release", "rollout__channel"]
     readonly_fields: ClassVar = [
-        "rollout_link", "exposed_line", "control_line", "shown_evidence", "shown_state",
+        "figure", "rollout_link", "exposed_line", "control_line", "shown_evidence", "shown_state",
     ]  # fmt: skip
     fieldsets: ClassVar = [
-        (None, {"fields": ["rollout_link", "metric", "group", "exposed_line", "control_line"]}),
+        (None, {"fields": ["rollout_link", "figure", "group", "exposed_line", "control_line"]}),
         ("Evidence", {"fields": ["shown_evidence", "decision", "at", "shown_state"]}),
     ]
+
+    @display(description="Figure", ordering="metric")
+    def figure(self, health: RolloutHealth) -> str:
+        return figures.figure_line(health)
 
     @display(description="Exposed")
     def exposed_line(self, health: RolloutHealth) -> str:

@@ -43,7 +43,7 @@ class RolloutAdmin(SteppedAdmin):
         lambda rollout, by, **given: services.widen_rollout(rollout=rollout, by=by, **given),
         icon="open_in_full",
         said="Every device that has the release keeps its place.",
-        done="{row.release} is offered to more of {row.channel}: {row.basis_points} basis points.",
+        done="Offered more widely: {row}.",
         form=WidenDialog,
         variant=ActionVariant.PRIMARY,
     )

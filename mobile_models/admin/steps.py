@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
@@ -74,14 +74,15 @@ def step(
     }
 
     def perform(self: SteppedAdmin, request: HttpRequest, asked: Form, object_id: str) -> HttpResponse:
-        row = get_object_or_404(self.model, pk=object_id)
+        row = self.row_or_404(request, object_id)
         given = {name: value for name, value in asked.cleaned_data.items() if not name.startswith("_")}
         try:
             return finish(
                 request,
                 lambda: run(row, by=request.user, **given),
-                done.format(row=row),
+                done,
                 self.expected_errors,
+                row=row,
                 within_dialog=(ParameterInvalid,),
             )
         except ParameterInvalid as error:

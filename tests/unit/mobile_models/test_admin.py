@@ -1,14 +1,29 @@
 """The release manager's pages over Django's client; what they look like is seen in a browser."""
 
 import re
+from math import log
 
 import pytest
 from django.urls import reverse
+from django.utils.timezone import now
 
 from mobile_models import services, transitions
-from mobile_models.models import AuditEntry, Bundle, Channel, Release, ReportCount, Rollout, RolloutHealth
+from mobile_models.health.services import evaluate_rollout
+from mobile_models.models import (
+    AuditEntry,
+    Bundle,
+    Channel,
+    HealthCount,
+    Release,
+    ReportCount,
+    ReportToken,
+    Rollout,
+    RolloutHealth,
+    TokenClaim,
+)
 from mobile_models.signing.services import sign_release
 from tests.factories import approve, make_user
+from tests.reporting import staged
 from tests.repositories import make_repository
 
 pytestmark = pytest.mark.django_db
@@ -259,6 +274,19 @@ def test_what_is_wrong_in_a_dialog_is_said_in_it(admin_client, approved, given, 
     assert not Rollout.objects.exists()
 
 
+def test_what_is_said_of_a_wider_share_is_the_new_one(admin_client, live):
+    act(admin_client, live, "widen_rollout", percent="50")
+    shown = page(admin_client, "rollout", "change", live.pk).content.decode()
+    assert "to 50 % of stable." in shown
+
+
+@pytest.mark.parametrize("key", ["999", "abc"])
+@pytest.mark.parametrize("way", ["submit_release", "sign"])
+def test_a_dialog_of_no_release_is_not_found(admin_client, draft, key, way):
+    url = reverse(f"admin:mobile_models_release_{way}", args=[key])
+    assert admin_client.post(url, {"_form_submitted": "on"}).status_code == 404
+
+
 def test_a_smaller_share_is_refused_within_the_dialog(admin_client, live):
     answer = act(admin_client, live, "widen_rollout", percent="1")
     assert "allowed is more than the 2500" in answer.content.decode()
@@ -344,6 +372,30 @@ def test_a_rollouts_page_shows_failures_beside_the_control(admin_client, live):
     assert "30 of 1,000 (3 %)" in shown
     assert "Failed operations of" in shown
     assert "7.50" in shown
+
+
+def test_each_row_of_an_evaluated_rollout_is_said_in_words(admin_client):
+    rollout = staged(500)
+    for arm, devices in (("exposed", 60), ("control", 1140)):
+        for metric, total in (("crash", 3), ("latency", devices * log(8)), ("skill", devices * log(1.1))):
+            HealthCount.objects.create(
+                rollout=rollout, metric=metric, arm=arm, platform="ios", perf_class="mid", count=devices,
+                total=total, squares=total**2 / devices,
+            )  # fmt: skip
+    token = ReportToken.objects.create(token_hash="a" * 64, expires=now(), hour=now())
+    TokenClaim.objects.create(token=token, rollout=rollout, arm="control", share=500, window=1)
+    evaluate_rollout(rollout=rollout, now=now(), even_early=True)
+    for shown in (
+        page(admin_client, "rollout", "change", rollout.pk).content.decode(),
+        page(admin_client, "rollouthealth", "changelist").content.decode(),
+    ):
+        assert "3 of 60 (5 %)" in shown
+        assert "inference time, ms" in shown
+        assert "8 ×/÷ 1.00 (60)" in shown
+        assert "forecast error, × the usual one" in shown
+        assert "1.1 ×/÷ 1.00 (1,140)" in shown
+        assert "1 devices" in shown
+        assert "which side devices say they are on" in shown
 
 
 def test_signing_twice_from_two_pages_is_harmless(admin_client, approved, settings, tmp_path):
