@@ -168,7 +168,7 @@ class Rollout:
             return "wait"
         loud = {metric for (metric, _), found in e_values.items() if found >= SUSPICION}
         counts = {metric: groups(self.counts[metric], "cell") for metric in loud}
-        sides = Sides(exposed, exposed + control, share, FORGED)
+        sides = Sides(exposed, exposed + control, share, FORGED, int(self.crashed_ever[1, 0]))
         found, _ = verdict(e_values, counts, sides, false_halts=FALSE_HALT_RATE)
         if found or few >= MISMATCH:
             return found or "wait"

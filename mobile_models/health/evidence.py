@@ -36,8 +36,9 @@ EXCESS = np.array([1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0])
 SHORTFALL = np.array([0.1, 0.25, 0.5, 0.7, 0.85])
 # A log e-value beyond which nothing is added: the decision was taken long before.
 LARGEST = 600.0
-# Deviations by which a count must differ from what forgers would make of it.
-CLEARLY = 2.0
+# Deviations by which failures must differ from what forgers would make of them.
+CLEARLY = 3.0
+AGAINST_FORGERS = 100.0
 # Deviations of a one-sided bound at 95 %.
 CONFIDENT = 1.645
 
@@ -206,8 +207,9 @@ def ratio_evidence(exposed: int, count: int, share: float) -> tuple[float, float
 def forgery_ruled_out(*, exposed: int, count: int, share: float, needed: float, forged: float) -> bool:
     """Whether the result cannot be the work of a share of forgers who all say that they are exposed.
 
-    Either it takes more forgers than that, or the devices that say they are exposed are clearly fewer than
-    there would be with the forgers among them.
+    It takes clearly more forgers than that, or clearly fewer; or the devices that say they are exposed are as
+    many as the share makes so, and not as many as there would be with the forgers among them. The last is a
+    ratio of likelihoods, which misleads, ever, once in `AGAINST_FORGERS` times.
 
     Args:
         exposed: devices that say they are exposed.
@@ -217,10 +219,13 @@ def forgery_ruled_out(*, exposed: int, count: int, share: float, needed: float, 
         forged: the share of forgers to hold out against, 0..1; 0 for none.
     """
     forgers = forged * count
-    if not forged or needed > forgers + 3 * sqrt(forgers):
+    if not forged or abs(needed - forgers) > CLEARLY * sqrt(forgers):
         return True
-    deviation = sqrt(count * share * (1 - share))
-    return exposed < count * share + forgers - CLEARLY * deviation
+    if share >= 1:
+        return False
+    among = share + forged * (1 - share)
+    honest = exposed * log(share / among) + (count - exposed) * log((1 - share) / (1 - among))
+    return honest > log(AGAINST_FORGERS)
 
 
 def stands_without_top_cell(cells: Mapping[str, tuple[float, int]]) -> bool:

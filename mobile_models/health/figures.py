@@ -181,13 +181,15 @@ def _strata(figure: Figure, counts: Counts) -> dict[tuple[str, ...], tuple[Measu
 class Sides:
     """How many devices say that they are exposed, of how many on either side; both shares are 0..1.
 
-    `forged` is the share of forgers to hold out against.
+    `forged` is the share of forgers to hold out against; `tokens` were seen of exposed devices so far, of
+    which each device has one after the other.
     """
 
     exposed: int
     count: int
     share: float
     forged: float
+    tokens: int
 
 
 def verdict(
@@ -255,15 +257,17 @@ def _robust(test: Test, counts: Mapping[str, Counts], sides: Sides) -> bool:
         exposed=sides.exposed,
         count=sides.count,
         share=sides.share,
-        needed=_forgers_needed(figure, found),
+        needed=_forgers_needed(figure, found, sides, among=counts[metric]),
         forged=sides.forged,
     )
 
 
-def _forgers_needed(figure: Figure, counts: Counts) -> float:
+def _forgers_needed(figure: Figure, counts: Counts, sides: Sides, *, among: Counts) -> float:
     """How many devices that lie as much as they can it takes to make the exposed ones look as bad."""
     exposed, control = by_arm(counts, "exposed"), by_arm(counts, "control")
     if figure.kind != "mean":
-        return exposed.total
+        # A device fails once with each of its tokens.
+        return exposed.total * min(1.0, sides.exposed / max(1, sides.tokens))
     furthest = OUTLIER * (control.scatter / control.count) ** 0.5 if control.count else 0.0
-    return exposed.count * (exposed.mean - control.mean) / furthest if furthest else 0.0
+    devices = sides.exposed * exposed.count / max(1, by_arm(among, "exposed").count)
+    return devices * (exposed.mean - control.mean) / furthest if furthest else 0.0

@@ -142,20 +142,21 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
     if ratio.decision == TOO_MANY:
         return ""
     overall.decision, test = verdict(
-        e_values, everything, _sides(rollout, ratio), false_halts=settings.FALSE_HALT_RATE
+        e_values, everything, _sides(rollout, ratio, overall), false_halts=settings.FALSE_HALT_RATE
     )
     if overall.decision != "halt" or test is None:
         return ""
     return _reason(FIGURES[test[0]], test[1], in_group(everything[test[0]], test[1]), overall.evidence)
 
 
-def _sides(rollout: Rollout, ratio: RolloutHealth) -> Sides:
+def _sides(rollout: Rollout, ratio: RolloutHealth, overall: RolloutHealth) -> Sides:
     exposed, control = ratio.exposed["count"], ratio.control["count"]
     return Sides(
         exposed=exposed,
         count=exposed + control,
         share=rollout.basis_points / EVERYONE,
         forged=settings.FORGED_REPORTS_SHARE,
+        tokens=overall.exposed["count"],
     )
 
 

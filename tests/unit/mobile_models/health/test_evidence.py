@@ -158,6 +158,10 @@ def test_forgers_who_all_say_that_they_are_exposed_show():
     [
         (100, 10_000, 0.01, 5, 0.01, True),  # forgers would make it 200
         (200, 10_000, 0.01, 100, 0.01, False),
+        (500, 10_000, 0.05, 100, 0.01, True),
+        (560, 10_000, 0.05, 100, 0.01, False),  # between chance and forgers
+        (600, 10_000, 0.05, 12, 0.01, True),  # so few failures are not a hundred forgers'
+        (10_000, 10_000, 1.0, 100, 0.01, False),
         (24, 1200, 0.01, 12, 0.01, False),  # early: as many as chance and forgers could be
         (12, 600, 0.01, 6, 0.01, False),
         (500, 1000, 0.5, 100, 0.01, True),  # more failures than forgers
@@ -170,6 +174,22 @@ def test_forgers_are_ruled_out_by_their_number_or_by_the_ratio(
 ):
     found = forgery_ruled_out(exposed=exposed, count=count, share=share, needed=needed, forged=forged)
     assert found is ruled_out
+
+
+def test_a_share_of_forgers_passes_for_a_fault_hardly_ever_however_often_one_looks():
+    rng = np.random.default_rng(11)
+    passed = 0
+    for _ in range(300):
+        exposed = np.cumsum(rng.binomial(800, 0.0199, 12))
+        failed = np.cumsum(rng.binomial(800, 0.01, 12))
+        passed += any(
+            failed[hour] >= 5
+            and forgery_ruled_out(
+                exposed=exposed[hour], count=800 * (hour + 1), share=0.01, needed=failed[hour], forged=0.01
+            )
+            for hour in range(12)
+        )
+    assert passed <= 6
 
 
 def test_one_cell_cannot_decide_alone_unless_the_fleet_lives_there():

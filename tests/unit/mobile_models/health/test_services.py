@@ -127,7 +127,7 @@ def test_a_window_is_waited_for(halted, settings):
 @pytest.mark.parametrize("perf_class", ["low", "high"])
 def test_worse_forecasts_on_one_class_are_found(halted, perf_class):
     rollout = staged(500)
-    claim(rollout, 100, 1900)
+    claim(rollout, 80, 1920)
     for window in range(4):
         for name in ("low", "mid", "high"):
             worse = 0.095 if name == perf_class and window else 0.0
