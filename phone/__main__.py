@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"phone: {error}", file=sys.stderr)  # noqa: T201
         return 2
     text = json.dumps(report, indent=2, ensure_ascii=False) if options.json else _summary(report)
-    print(text)  # noqa: T201
+    # A server's names may hold what no terminal can show.
+    print(text.encode(errors="backslashreplace").decode())  # noqa: T201
     return 0
 
 

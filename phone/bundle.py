@@ -17,6 +17,8 @@ from phone.versions import VERSION, Version, at_least, parse_version
 MAX_MEMBERS = 64
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 UNREADABLE = (zipfile.BadZipFile, struct.error, EOFError, OSError)
+# What reading a document raises that is not of the shape that was expected; RuntimeError: nested too deep.
+MISSHAPEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 # The contract versions that this app can feed: with another one it would need other inputs.
 CONTRACTS = {"skyfold-point": {1, 2}}
 
@@ -60,7 +62,7 @@ def read_bundle(archive: bytes) -> PhoneBundle:
         golden = json.loads(members["golden.json"])
         _check_engine(manifest["engine_min"].get("litert"))
         return PhoneBundle(manifest, contract, golden, members[name], digests=len(members) + 1)
-    except (*UNREADABLE, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except (*UNREADABLE, *MISSHAPEN) as error:
         raise BundleRefused(f"The archive is not a bundle: {type(error).__name__}: {error}.") from error
 
 

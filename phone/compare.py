@@ -3,10 +3,12 @@
 For trying the system out: an app leaves this out, because it tells the server the exact place.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from phone.bundle import MISSHAPEN
 from phone.errors import ServerRefused
 from phone.forecast import SHOWN, Forecast
 from phone.transport import Deadline, Server
@@ -37,29 +39,24 @@ def compare(
     if elevation is not None:
         query["elevation"] = elevation
     answer = server.document("v1/forecast", deadline, query)
-    hourly = _hourly(answer.document)
+    run = answer.headers.get("X-Skyfold-Run")
+    try:
+        variables = _differences(answer.document["hourly"], made)
+    except MISSHAPEN as error:
+        raise ServerRefused(
+            f"The server's forecast cannot be read: {type(error).__name__}: {error}."
+        ) from error
+    return {"run": run, "same_run": run == made.run, "variables": variables}
+
+
+def _differences(hourly: Mapping[str, Any], made: Forecast) -> dict[str, Any]:
     position = {time: index for index, time in enumerate(hourly["time"])}
     pairs = [(lead, position.get(int(time.timestamp()))) for lead, time in enumerate(made.times)]
     shared = [(lead, index) for lead, index in pairs if index is not None]
     rows, columns = [lead for lead, _ in shared], [index for _, index in shared]
-    run = answer.headers.get("X-Skyfold-Run")
     return {
-        "run": run,
-        "same_run": run == made.run,
-        "variables": {
-            name: _difference(name, made.values[name][rows], _column(hourly[name], columns)) for name in SHOWN
-        },
+        name: _difference(name, made.values[name][rows], _column(hourly[name], columns)) for name in SHOWN
     }
-
-
-def _hourly(document: Any) -> dict[str, Any]:
-    try:
-        hourly = {name: document["hourly"][name] for name in ("time", *SHOWN)}
-    except (LookupError, TypeError) as error:
-        raise ServerRefused(
-            f"The server's forecast cannot be read: {type(error).__name__}: {error}."
-        ) from error
-    return hourly
 
 
 def _column(values: list[float | None], columns: list[int]) -> FloatArray:

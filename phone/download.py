@@ -19,7 +19,7 @@ ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.2
 # A phone has no room for more, whatever a server says.
 MAX_BYTES = 64 * 1024 * 1024
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})")
 WHOLE, PART, BAD_RANGE, OUT_OF_ORDER = 200, 206, 416, 500
 
 

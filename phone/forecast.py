@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from phone.bundle import PhoneBundle
+from phone.bundle import MISSHAPEN, PhoneBundle
 from phone.errors import ForecastImpossible
 from phone.model import Model, Tensors
 from phone.transport import Deadline, Server
@@ -100,14 +100,14 @@ def forecast(
             replay=bool(inputs["replay"]),
             times=times,
             values=_values(blended, bundle.contract),
-            stations=near,
+            stations=[{**one, "id": str(one["id"]), "name": str(one["name"])} for one in near],
             blend=blend,
             station_temperatures=_medians(outputs["temperature"], bundle.contract, "temperature"),
             milliseconds=model.milliseconds,
         )
     except NothingNear as error:
         raise ForecastImpossible(str(error)) from error
-    except (LookupError, TypeError, ValueError) as error:
+    except MISSHAPEN as error:
         raise ForecastImpossible(f"The inputs cannot be read: {type(error).__name__}: {error}.") from error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from phone.bundle import MISSHAPEN
 from phone.errors import BundleRefused
 
 Tensors = dict[str, npt.NDArray[np.float32]]
@@ -27,12 +28,14 @@ class Model:
         from ai_edge_litert.interpreter import Interpreter
 
         self.milliseconds: list[float] = []
-        self._outputs = {out["name"]: tuple(out["shape"]) for out in contract["outputs"]}
         try:
+            self._outputs = {out["name"]: tuple(out["shape"]) for out in contract["outputs"]}
             self._interpreter = Interpreter(model_content=content, num_threads=1)
             self._runner = self._interpreter.get_signature_runner("serving_default")
-        except (ValueError, RuntimeError) as error:
-            raise BundleRefused(f"LiteRT does not take the model: {error}.") from error
+        except MISSHAPEN as error:
+            raise BundleRefused(
+                f"LiteRT does not take the model: {type(error).__name__}: {error}."
+            ) from error
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run every case of the leading axis, one after the other: phones' models have a batch of 1.
@@ -82,7 +85,7 @@ def replay_golden(model: Model, golden: Mapping[str, Any], contract: Mapping[str
                     f"Golden vectors: {name} differs by {differences[name]:.4g} on this device; "
                     f"{golden['tolerances'][name]:.4g} is allowed. The bundle is not installed."
                 )
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+    except (*MISSHAPEN, MemoryError) as error:
         raise BundleRefused(
             f"The golden vectors cannot be decoded: {type(error).__name__}: {error}."
         ) from error

@@ -11,10 +11,17 @@ from typing import Any
 import numpy as np
 
 from phone import checks, skill, speed
-from phone.bundle import CONTRACTS, engine_version
+from phone.bundle import CONTRACTS, MISSHAPEN, engine_version
 from phone.choice import Device
 from phone.compare import compare
-from phone.errors import BundleRefused, ConnectionLost, DeadlineExceeded, MetadataExpired, PhoneError
+from phone.errors import (
+    BundleRefused,
+    ConnectionLost,
+    DeadlineExceeded,
+    ForecastImpossible,
+    MetadataExpired,
+    PhoneError,
+)
 from phone.forecast import Forecast, cell_name, fetch_inputs, forecast
 from phone.notes import read_note, write_note
 from phone.policy import MEBIBYTE, Situation
@@ -76,8 +83,7 @@ class Session:
         deadline = Deadline(self.options.timeout)
         inputs, size, source = self._inputs(deadline)
         made = self._forecast(usable, inputs)
-        found = skill.score(self.state, usable.sha256, inputs, usable.bundle.contract)
-        skill.remember(self.state, usable.sha256, made)
+        found = self._scored(usable, inputs, made)
         compared = self._compared(made, deadline) if source == "server" else None
         self._count(
             self._labels(device, usable),
@@ -169,6 +175,17 @@ class Session:
             # An error that is caught is no crash.
             self.reports.end_inference()
             self.seconds["forecast"] = round(perf_counter() - started, 4)
+
+    def _scored(self, usable: Usable, inputs: Mapping[str, Any], made: Forecast) -> skill.Skill | None:
+        """How good the last forecasts were; raises ForecastImpossible where the reports cannot be read."""
+        try:
+            found = skill.score(self.state, usable.sha256, inputs, usable.bundle.contract)
+            skill.remember(self.state, usable.sha256, made)
+        except MISSHAPEN as error:
+            raise ForecastImpossible(
+                f"The stations' reports cannot be read: {type(error).__name__}: {error}."
+            ) from error
+        return found
 
     def _compared(self, made: Forecast, deadline: Deadline) -> dict[str, Any] | None:
         """How the server's own forecast differs; None where it has none to compare with."""

@@ -66,7 +66,7 @@ class Server:
         Raises:
             PhoneError: not an http or https address.
         """
-        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        if _address(url) is None:
             raise PhoneError(
                 f"{url!r} is not the address of a server; give one like https://weather.example."
             )
@@ -110,7 +110,7 @@ class Server:
                 if response.status not in MOVED:
                     yield response
                     return
-                url = urljoin(url, response.headers.get("Location", ""))
+                url = _joined(url, response.headers.get("Location", ""))
         raise ServerRefused(f"{path}: the server redirects more than {REDIRECTS} times.")
 
     @contextmanager
@@ -130,7 +130,7 @@ class Server:
             connection.request(method, target, body=body, headers=dict(headers))
             with connection.getresponse() as response:
                 yield response
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeError) as error:
             deadline.left()
             reason = str(error) or type(error).__name__
             raise ConnectionLost(f"{address.netloc}: the connection failed: {reason}.") from error
@@ -141,9 +141,9 @@ class Server:
 
     def _allowed(self, url: str) -> SplitResult:
         """An address that may be asked: a server that is reached by TLS cannot point at one without."""
-        address = urlsplit(url)
+        address = _address(url)
         allowed = {"https"} if self.url.startswith("https:") else {"http", "https"}
-        if address.scheme not in allowed or not address.hostname:
+        if address is None or address.scheme not in allowed:
             raise ServerRefused(
                 f"The server points at {url[:80]!r}; allowed are {' and '.join(sorted(allowed))} addresses."
             )
@@ -194,6 +194,24 @@ def _document(path: str, response: HTTPResponse, deadline: Deadline) -> Answer:
         raise ServerRefused(f"{path}: the answer is not JSON: {error}.") from error
 
 
+def _address(url: str) -> SplitResult | None:
+    """An http or https address that can be asked, in ASCII as it goes over the wire; None if it is none."""
+    try:
+        address = urlsplit(url)
+        usable = address.scheme in {"http", "https"} and address.hostname and address.port != 0
+    except ValueError:
+        return None
+    return address if usable and url.isascii() else None
+
+
+def _joined(base: str, location: str) -> str:
+    """Where a redirect leads; what is no address is given as it came, to be refused by name."""
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        return location
+
+
 def _cut(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
@@ -203,5 +221,5 @@ def _reason(body: bytes) -> str:
     try:
         document = json.loads(body)
         return str(document.get("detail") or document.get("reason"))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return "no reason given"

@@ -25,6 +25,7 @@ from tuf.api.exceptions import (
 from tuf.api.metadata import Metadata, TargetFile
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
+from phone.bundle import MISSHAPEN
 from phone.errors import CatalogRefused, DeadlineExceeded, MetadataExpired, MetadataRefused, PhoneError
 from phone.state import write_atomically
 from phone.transport import PLAIN, REFUSED, Deadline, Server, read_blocks
@@ -72,7 +73,7 @@ class Trust:
         try:
             yield Signed(server, self._copy, self._root, deadline)
             self._keep(sorted(self._copy.glob("*.json"), key=_written))
-        except (RepositoryError, DownloadError, LookupError, TypeError, ValueError) as error:
+        except (RepositoryError, DownloadError, *MISSHAPEN) as error:
             raise _refusal(error) from error
         finally:
             self._keep(sorted(self._copy.glob("root_history/*.root.json")))

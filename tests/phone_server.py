@@ -64,6 +64,7 @@ class PhoneServer:
         self.cut_after: int | None = None
         self.announce = True
         self.drip: float | None = None
+        self.drip_headers = False
         self.status: int | None = None
         self.moved: dict[str, str] = {}
 
@@ -235,7 +236,13 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"Content-Length": str(len(content)), **headers}
         for name, value in {"Connection": "close", **headers}.items():
             self.send_header(name, value)
-        self.end_headers()
+        if self.server.app.drip_headers:
+            # One line that goes on: a client that reads by the line never gets to look at its clock.
+            self._headers_buffer.append(b"X-Slow: ")
+            self.flush_headers()
+            content = b"x" * 500
+        else:
+            self.end_headers()
         if self.server.app.cut_after is not None and self.path.startswith("/v1/blobs/"):
             content = content[: self.server.app.cut_after]
         try:

@@ -23,6 +23,12 @@ class WithoutPlaces(logging.Filter):
         return True
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a record is worth a line: every phone's check asks for the next root and is told of none."""
+    missing = getattr(record, "status_code", None) == 404
+    return not (missing and record.getMessage().endswith(".root.json"))
+
+
 def scrub(text: str) -> str:
     """A text without query strings, pairs of coordinates, tokens and callers' addresses."""
     text = CALLER.sub("ip=[address]", QUERY.sub("?[query]", text))

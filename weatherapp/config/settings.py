@@ -87,6 +87,7 @@ from django.templatetags.static import static
 
 from mobile_models.stores.address import parse_serving, parse_storage
 from weatherapp.config.navigation import INDIGO, NAVIGATION
+from weatherapp.config.privacy import is_news
 from weatherapp.core.rates import parse_rate
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -407,11 +408,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"private": {"()": "weatherapp.config.privacy.WithoutPlaces"}},
+    "filters": {
+        "private": {"()": "weatherapp.config.privacy.WithoutPlaces"},
+        "news": {"()": "django.utils.log.CallbackFilter", "callback": is_news},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["private"]}},
     # Django's own handlers would print what the filter takes out.
     "loggers": {
         "django": {"handlers": [], "propagate": True, "level": env.str("LOG_LEVEL", default="INFO")},
+        "django.request": {"filters": ["news"]},
         "django.server": {"handlers": [], "propagate": True},
         "axes": {"level": "WARNING"},  # every login, and who never failed
         # It tells of every key that has not signed yet, which is what waiting for signatures means.

@@ -246,9 +246,10 @@ def test_endless_data_a_long_chain_of_roots_ends(server, phone, bundles, install
     assert phone.trust.versions()["root"] == LIMITS.max_root_rotations + 1
 
 
-def test_slow_retrieval_of_metadata(server, phone, bundles, installed, refused):
+@pytest.mark.parametrize("headers", [False, True])
+def test_slow_retrieval_of_metadata(server, phone, bundles, installed, refused, headers):
     server.offer(bundles[1], counter=2)
-    server.drip = 0.02
+    server.drip, server.drip_headers = 0.02, headers
     started = time.monotonic()
     report = phone.update(seconds=0.4)
     assert time.monotonic() - started < 2

@@ -189,6 +189,9 @@ def test_guidance_of_another_shape_is_refused(guided, inputs):
         (lambda i: i["stations"][0]["history"].pop(), "cannot be read: ValueError"),
         (lambda i: [s["history"].pop() for s in i["stations"]], r"\(2, 47, 9\)|\(3, 47, 9\)"),
         (lambda i: i.update(init_time="yesterday"), "cannot be read: ValueError"),
+        (lambda i: i.update(init_time="9999-12-31T23:00:00+00:00"), "cannot be read: OverflowError"),
+        (lambda i: i["stations"][0].update(elevation=10**400), "cannot be read: OverflowError"),
+        (lambda i: [s.pop("name", None) for s in i["stations"]], "cannot be read: KeyError"),
     ],
 )
 def test_inputs_that_cannot_be_read_are_refused(bundle, inputs, change, reason):
@@ -259,8 +262,20 @@ def test_comparison_goes_around_the_circle(server, address, bundle, inputs):
     assert compared["variables"]["wind_direction_10m"]["mean_abs_difference"] == 20.0
 
 
-def test_a_reply_without_the_variables_is_refused(server, address, bundle, inputs):
+@pytest.mark.parametrize(
+    "reply",
+    [
+        [],
+        {"hourly": {"time": []}},
+        {"hourly": {"time": [[]]}},
+        {"temperature_2m": []},
+        {"temperature_2m": ["x"] * 50},
+        {"temperature_2m": [10**400] * 50},
+    ],
+)
+def test_a_reply_that_holds_no_forecast_is_refused(server, address, bundle, inputs, reply):
     made = forecast(bundle, inputs, *PLACE, None)
-    server.documents["/v1/forecast"] = {"hourly": {"time": []}}
+    whole = isinstance(reply, list) or "hourly" in reply
+    server.documents["/v1/forecast"] = reply if whole else reply_of(made, **reply)
     with pytest.raises(ServerRefused, match="cannot be read"):
         compare(Server(address), made, *PLACE, None, Deadline(5))

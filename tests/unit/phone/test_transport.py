@@ -109,6 +109,21 @@ def test_what_is_not_json_is_refused(body):
         Server(address).document("v1/some", Deadline(5))
 
 
+def test_a_refusal_that_is_nested_without_end_is_a_refusal():
+    head = b"HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n"
+    with (
+        raw_server(lambda connection: connection.sendall(head + b"[" * 100_000)) as address,
+        pytest.raises(ServerRefused, match="500: no reason given"),
+    ):
+        Server(address).document("v1/some", Deadline(5))
+
+
+def test_a_redirect_to_a_name_that_no_host_can_have_is_a_lost_connection(server, address):
+    server.moved = {"/v1/some": f"http://{'a' * 70}.example/"}
+    with pytest.raises(ConnectionLost, match="label"):
+        Server(address).document("v1/some", Deadline(5))
+
+
 def test_what_is_not_http_is_a_lost_connection():
     with (
         raw_server(lambda connection: connection.sendall(b"hello\r\n\r\n")) as address,
@@ -118,7 +133,16 @@ def test_what_is_not_http_is_a_lost_connection():
 
 
 @pytest.mark.parametrize(
-    "url", ["", "weather.example", "file:///etc/passwd", "ftp://weather.example", "http://"]
+    "url",
+    [
+        "",
+        "weather.example",
+        "file:///etc/passwd",
+        "ftp://weather.example",
+        "http://",
+        "http://[",
+        "http://a:99999",
+    ],
 )
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(PhoneError, match="is not the address of a server"):
@@ -135,7 +159,18 @@ def test_a_redirect_is_followed_a_few_times(server, address):
         Server(address).document("v1/0", Deadline(5))
 
 
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://weather.example/a", "http:///", "gopher:a"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "file:///etc/passwd",
+        "ftp://weather.example/a",
+        "http:///",
+        "gopher:a",
+        "http://[",
+        "http://a:b/",
+        "http://a/\u00e9",
+    ],
+)
 def test_a_redirect_elsewhere_than_to_a_server_is_refused(server, address, target):
     server.moved = {"/v1/some": target}
     with pytest.raises(ServerRefused, match=r"The server points at|404"):
