@@ -98,7 +98,8 @@ def _fill(stations: int, bundle: Path) -> None:
     call_command("migrate", verbosity=0)
     _progress("releasing the model")
     release = services.create_release(bundles=[services.register_bundle(path=bundle)], notes="benchmark")
-    services.start_rollout(release=services.approve_release(release=services.submit_release(release=release)), channel="stable")
+    release = services.approve_release(release=services.submit_release(release=release))
+    services.start_rollout(release=release, channel="stable")
     _observe(stations)
     connection.close()
 

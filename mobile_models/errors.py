@@ -69,7 +69,7 @@ class TransitionNotAllowed(StateConflict):
 
 
 class GateFailed(StateConflict):
-    """A release is measurably worse than the live one, and nobody gave a reason to approve it all the same."""
+    """A release is measurably worse than the live one, and nobody said why to approve it all the same."""
 
 
 class NothingToRollBackTo(StateConflict):
@@ -97,7 +97,7 @@ class SignatureRefused(StateConflict):
 
 
 class KeyRefused(DeliveryError):
-    """A key cannot be used: its file is missing, readable for others or wrong, or it has no part in the role."""
+    """A key cannot be used: its file is missing, readable for others or wrong, or has no part in the role."""
 
 
 class UnknownMetadata(NotFound):

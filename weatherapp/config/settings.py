@@ -70,10 +70,11 @@ Every one has a default that runs on a laptop with nothing installed.
 | `ADMIN_LOCKED_MINUTES` | 15 | for how long |
 | `ADMIN_TOTP_REQUIRED` | false | everybody needs a second factor; whoever set one up needs it anyway |
 | `KEYS_DIR` | `keys/` in `SKYFOLD_VAR` | folder of the key files that `manage.py keys` makes |
-| `TUF_ONLINE_KEY` | the file in `KEYS_DIR` | signer URIs of the online key, comma-separated, newest first: docs/signing.md |
-| `TUF_ONLINE_PASSPHRASE_FILE` | `online.passphrase` in `KEYS_DIR` | file with the passphrase of the online key's file |
+| `TUF_ONLINE_KEY` | the file in `KEYS_DIR` | signer URIs of the online key, newest first: docs/signing.md |
+| `TUF_ONLINE_PASSPHRASE_FILE` | `online.passphrase` in `KEYS_DIR` | holds the passphrase of the online key |
 | `TUF_ROOT_DAYS`, `TUF_TARGETS_DAYS` | 365, 90 | how long what the offline keys sign is good |
-| `TUF_ROLLOUT_DAYS`, `TUF_SNAPSHOT_DAYS`, `TUF_TIMESTAMP_DAYS` | 7, 7, 1 | how long what the online key signs is good |
+| `TUF_ROLLOUT_DAYS`, `TUF_SNAPSHOT_DAYS` | 7, 7 | how long what the online key signs is good |
+| `TUF_TIMESTAMP_DAYS` | 1 | the same of the timestamp |
 """
 
 import re
@@ -354,7 +355,7 @@ if not 0 < CRASH_MARGIN <= 1:
 if REPORT_WINDOW_MINUTES <= 0 or not 0 < FALSE_HALT_RATE < 1 or not 0 <= FORGED_REPORTS_SHARE < 1:
     raise ImproperlyConfigured(
         f"REPORT_WINDOW_MINUTES is {REPORT_WINDOW_MINUTES}, FALSE_HALT_RATE {FALSE_HALT_RATE}, "
-        f"FORGED_REPORTS_SHARE {FORGED_REPORTS_SHARE}; allowed: more than 0; between 0 and 1; from 0 to below 1."
+        f"FORGED_REPORTS_SHARE {FORGED_REPORTS_SHARE}; allowed: more than 0; between 0 and 1; 0 to below 1."
     )
 
 BLOBS_DIR = VAR_DIR / "blobs"

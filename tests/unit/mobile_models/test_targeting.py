@@ -51,8 +51,8 @@ def reason(name):
             [
                 "Release B is offered to 1 % and the device is not among them",
                 (
-                    "release A is offered to everyone, and tflite_fp16 is the most precise variant in the format "
-                    "that linux prefers"
+                    "release A is offered to everyone, and tflite_fp16 is the most precise variant in the "
+                    "format that linux prefers"
                 ),
             ],
         ),
@@ -61,8 +61,8 @@ def reason(name):
             [
                 "Release B is for devices that meet os_min, os_max; app_min, app_max; ram_min_mb",
                 (
-                    "release A is offered to everyone, and tflite_fp16 is the most precise variant in the format "
-                    "that ios prefers"
+                    "release A is offered to everyone, and tflite_fp16 is the most precise variant in the "
+                    "format that ios prefers"
                 ),
             ],
         ),

@@ -110,7 +110,7 @@ class SourcedFeed(ABC):
             return HttpSource(self.addresses(now))
         if "://" in self.options.source:
             raise FeedUnreadable(
-                f"{shown(self.options.source)!r} is not a source. Name a folder, a file or an http(s) address."
+                f"{shown(self.options.source)!r} is no source. Name a folder, a file or an http(s) address."
             )
         return FolderSource(Path(self.options.source), self.accepts)
 
