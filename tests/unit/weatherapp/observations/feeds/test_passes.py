@@ -184,7 +184,7 @@ def test_wishes_that_a_feed_cannot_fulfil_change_no_state():
 
 
 def test_an_address_that_is_neither_a_folder_nor_http_is_told():
-    with pytest.raises(FeedUnreadable, match=r"'ftp://a/b' is not a source.*http\(s\) address"):
+    with pytest.raises(FeedUnreadable, match=r"'ftp://a/b' is no source.*http\(s\) address"):
         run_pass(name="metar", wishes=Wishes(source="ftp://a/b"))
 
 
