@@ -9,6 +9,7 @@ from typing import Any
 
 from phone.errors import PhoneError
 from phone.session import Session
+from phone.state import held
 from phone.versions import Version, parse_version
 
 EXAMPLE = """\
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one round; gives 0, or 2 after a sentence that says what to do."""
     options = _parse(arguments)
     try:
-        report = Session(options).run()
+        with held(options.state):
+            report = Session(options).run()
     except (PhoneError, OSError) as error:
         print(f"phone: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -48,3 +48,7 @@ class NothingInstalled(PhoneError):
 
 class ForecastImpossible(PhoneError):
     """The model's inputs do not fit it, or there are none for this place."""
+
+
+class RoundUnderWay(PhoneError):
+    """Another process works in the phone's folder."""

@@ -9,20 +9,23 @@ partial/<sha256>.part  bytes of an unfinished download, only ever appended to
 partial/<sha256>.json  what they are part of: written before the first byte
 notes/                 what may be lost: see phone/notes.py and phone/reports.py
 secret                 random, never leaves the device: places it in or outside a rollout's share
+lock                   held during a round: two at once would mix what they trust
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from phone.bundle import PhoneBundle, read_bundle
 from phone.choice import EVERYONE, Installed
-from phone.errors import BundleRefused, NothingInstalled, RootMissing
+from phone.errors import BundleRefused, NothingInstalled, RootMissing, RoundUnderWay
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,24 @@ class Usable(NamedTuple):
     bundle: PhoneBundle
     release: str | None
     release_counter: int | None
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a phone's folder; the end of the process lets go of it.
+
+    Raises:
+        RoundUnderWay: another process is in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RoundUnderWay(
+                f"Another round works in {folder}. Wait until it is over, or name another folder."
+            ) from error
+        yield
 
 
 class State:

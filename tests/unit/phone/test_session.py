@@ -6,6 +6,7 @@ import pytest
 
 from phone.__main__ import main
 from phone.errors import BundleRefused
+from phone.state import held
 
 PLACE = ["--latitude", "41.9", "--longitude", "-87.9"]
 
@@ -42,3 +43,11 @@ def test_a_model_that_does_not_run_is_counted_with_its_release(server, round_of,
     labels, counted = round_of()
     assert "infer failed" in counted
     assert labels["release_counter"] == 1
+
+
+def test_two_rounds_at_once_do_not_mix_in_one_folder(address, tmp_path, capsys):
+    folder = tmp_path / "phone"
+    with held(folder):
+        assert main(["--server", address, "--state", str(folder), *PLACE]) == 2
+    assert "Another round works in" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["lock"]
