@@ -204,22 +204,26 @@ def ratio_evidence(exposed: int, count: int, share: float) -> tuple[float, float
     return found[0], found[1]
 
 
-def forgery_ruled_out(*, exposed: int, count: int, share: float, needed: float, forged: float) -> bool:
+def forgery_ruled_out(
+    *, exposed: int, count: int, share: float, needed: float, suspects: float, forged: float
+) -> bool:
     """Whether the result cannot be the work of a share of forgers who all say that they are exposed.
 
-    It takes clearly more forgers than that, or clearly fewer; or the devices that say they are exposed are as
-    many as the share makes so, and not as many as there would be with the forgers among them. The last is a
-    ratio of likelihoods, which misleads, ever, once in `AGAINST_FORGERS` times.
+    It takes clearly more forgers than that; or clearly fewer devices than that look bad; or the devices that
+    say they are exposed are as many as the share makes so, and not as many as there would be with the forgers
+    among them. The last is a ratio of likelihoods, which misleads, ever, once in `AGAINST_FORGERS` times.
 
     Args:
         exposed: devices that say they are exposed.
         count: devices on either side.
         share: the share of the rollout, 0..1.
         needed: how many forgers it would take.
+        suspects: how many devices of any class look as forgers would.
         forged: the share of forgers to hold out against, 0..1; 0 for none.
     """
     forgers = forged * count
-    if not forged or abs(needed - forgers) > CLEARLY * sqrt(forgers):
+    chance = CLEARLY * sqrt(forgers)
+    if not forged or needed > forgers + chance or suspects < forgers - chance:
         return True
     if share >= 1:
         return False

@@ -252,12 +252,14 @@ def _enough(test: Test, counts: Mapping[str, Counts]) -> bool:
 def _robust(test: Test, counts: Mapping[str, Counts], sides: Sides) -> bool:
     """Whether neither forgers nor one place can be behind what a test found."""
     metric, group = test
-    figure, found = FIGURES[metric], in_group(counts[metric], group)
+    figure, everyone = FIGURES[metric], counts[metric]
+    found = in_group(everyone, group)
     return stands_without_top_cell(by_cell(figure, found)) and forgery_ruled_out(
         exposed=sides.exposed,
         count=sides.count,
         share=sides.share,
-        needed=_forgers_needed(figure, found, sides, among=counts[metric]),
+        needed=_forgers_needed(figure, found, sides, among=everyone),
+        suspects=_forgers_needed(figure, everyone, sides, among=everyone),
         forged=sides.forged,
     )
 

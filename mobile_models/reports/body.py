@@ -61,7 +61,7 @@ def _too_large() -> ReportTooLarge:
 
 def _parsed(raw: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(raw, object_pairs_hook=_object, parse_constant=_constant)
+        body = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
         # JSON can spell half of a surrogate pair, which cannot be encoded, and a zero character; no database
         # stores either.
         storable = b"\\u0000" not in json.dumps(body, ensure_ascii=False).encode()

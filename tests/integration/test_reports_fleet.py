@@ -37,8 +37,8 @@ def simulated(transactional_db, live_server, settings, tmp_path, monkeypatch):
 
 
 def test_a_release_that_crashes_is_halted_and_leaves_the_signed_catalog(simulated):
-    result = simulated(360, 4, fault=parse_fault("crash:0.9"))
-    assert (result["outcome"], result["share"]) == ("halted", 0.1)
+    result = simulated(360, 2, fault=parse_fault("crash:0.9"))
+    assert (result["outcome"], result["share"], result["hour"]) == ("halted", 0.1, 2)
     assert "exposed" in result["reason"]
     states = dict(Rollout.objects.values_list("release__version", "state"))
     assert states["2"] in {Rollout.State.HALTED, Rollout.State.ROLLED_BACK}

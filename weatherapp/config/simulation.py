@@ -112,7 +112,7 @@ class Simulation:
         had = np.zeros(len(self.fleet), bool)
         share = first["rollout"]["basis_points"]
         outcome = "unfinished"
-        for number in range(self.most_hours):
+        for number in range(self.most_hours + 1):
             offered = {entry["release_counter"]: entry for entry in catalog["releases"]}
             if counter not in offered:
                 outcome = "halted"
@@ -120,6 +120,8 @@ class Simulation:
             share = offered[counter]["rollout"]["basis_points"]
             if share == EVERYONE:
                 outcome = "complete"
+                break
+            if number == self.most_hours:
                 break
             self.progress(number, share / EVERYONE, _state(self.hours))
             exposed = buckets < share

@@ -172,7 +172,9 @@ def test_forgers_who_all_say_that_they_are_exposed_show():
 def test_forgers_are_ruled_out_by_their_number_or_by_the_ratio(
     exposed, count, share, needed, forged, ruled_out
 ):
-    found = forgery_ruled_out(exposed=exposed, count=count, share=share, needed=needed, forged=forged)
+    found = forgery_ruled_out(
+        exposed=exposed, count=count, share=share, needed=needed, suspects=needed, forged=forged
+    )
     assert found is ruled_out
 
 
@@ -185,7 +187,12 @@ def test_a_share_of_forgers_passes_for_a_fault_hardly_ever_however_often_one_loo
         passed += any(
             failed[hour] >= 5
             and forgery_ruled_out(
-                exposed=exposed[hour], count=800 * (hour + 1), share=0.01, needed=failed[hour], forged=0.01
+                exposed=exposed[hour],
+                count=800 * (hour + 1),
+                share=0.01,
+                needed=failed[hour] / 4,  # of one class
+                suspects=failed[hour],
+                forged=0.01,
             )
             for hour in range(12)
         )

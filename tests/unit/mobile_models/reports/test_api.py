@@ -192,6 +192,7 @@ def test_too_many_entries_are_refused(client, token):
         ("[" * 60_000, {}, 400),
         ('{"a":' * 10_000, {}, 400),
         (b"\xff\xfe", {}, 400),
+        (json.dumps(batch()).encode("utf-16"), {}, 400),
         (" " * (body.MOST + 1), {}, 413),
         ("{}", {"content_type": "text/plain"}, 415),
         ("{}", {"content_type": "application/x-www-form-urlencoded"}, 415),

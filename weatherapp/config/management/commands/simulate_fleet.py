@@ -54,7 +54,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         _number(parser, "--devices", 10_000, 100, 1_000_000, "devices")
         _number(parser, "--stage-hours", 12, 1, 1000, "simulated hours of a stage")
-        _number(parser, "--hours", 120, 1, 10_000, "at most so many simulated hours")
+        _number(parser, "--hours", 336, 1, 10_000, "at most so many simulated hours")
         _number(parser, "--seed", 1, 0, 2**32, "same seed, same fleet")
         parser.add_argument(
             "--fault",
