@@ -37,10 +37,35 @@ def simulated(transactional_db, live_server, settings, tmp_path, monkeypatch):
 
 
 def test_a_release_that_crashes_is_halted_and_leaves_the_signed_catalog(simulated):
-    result = simulated(360, 2, fault=parse_fault("crash:0.9"))
-    assert (result["outcome"], result["share"], result["hour"]) == ("halted", 0.1, 2)
+    result = simulated(360, 6, fault=parse_fault("crash:0.9"))
+    assert (result["outcome"], result["share"]) == ("halted", 0.1)
     assert "exposed" in result["reason"]
     states = dict(Rollout.objects.values_list("release__version", "state"))
     assert states["2"] in {Rollout.State.HALTED, Rollout.State.ROLLED_BACK}
     assert ReportBatch.objects.count() >= 30
     assert "<svg" in html(result, "a fleet")
+
+
+class HaltsAtOnce:
+    """A server that takes a release back after the first hour; its driver and its steward."""
+
+    channel = "stable"
+    hours = 0
+
+    def catalog(self):
+        rollout = {"basis_points": 1000, "salt": "s"}
+        entry = {"release": "2", "release_counter": 2, "rollout": rollout, "bundles": [{"variant": "v"}]}
+        return {"releases": [] if self.hours else [entry]}
+
+    def send(self, fleet, batches):
+        list(batches)
+
+    def hour(self, number):
+        self.hours += 1
+        return {"evidence": 200.0, "reason": "it crashed", "decisions": {}}
+
+
+def test_a_halt_in_the_last_hour_is_a_halt():
+    server = HaltsAtOnce()
+    simulation = Simulation(Fleet(100, seed=1), server, server, 1, lambda *_: None)
+    assert simulation.run()["outcome"] == "halted"
