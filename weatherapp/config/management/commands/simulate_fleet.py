@@ -35,6 +35,7 @@ from weatherapp.config.simulation import (
 INSIDE = "SKYFOLD_SIMULATION"
 STAGES = "1,2,5,10,25,50,100"
 LATE = 0.10
+LONGEST_HOUR = 86_400
 # Services of the machine that the simulation must not touch.
 FOREIGN = ("DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "KEYS_DIR")
 
@@ -78,7 +79,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--hour-seconds",
-            type=float,
+            type=_seconds,
             default=60.0,
             help="with --url, an hour's length (default: %(default)s)",
         )
@@ -194,6 +195,16 @@ def _forged(text: str) -> float:
     if not 0 <= share < 1:
         raise ArgumentTypeError(f"{text[:60]!r} was given; allowed are shares from 0 to below 1: 0.01.")
     return share
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_HOUR:
+        raise ArgumentTypeError(f"{text[:60]!r} was given; allowed are seconds from 0 to {LONGEST_HOUR}.")
+    return seconds
 
 
 def _stages(text: str) -> list[int]:
