@@ -77,7 +77,8 @@ def test_every_bundle_is_verified_by_running_it(built, name):
     assert (report.variant, report.golden_cases) == (name, 16)
     manifest = open_bundle(bundles[name]).manifest
     facts = pipeline.evaluation(recipe(name)).facts
-    assert manifest["scores"]["skill_loss_percent"] == facts["skill_loss_percent"]
+    # Four digits in a manifest: more is noise, and bytes.
+    assert manifest["scores"]["skill_loss_percent"] == pytest.approx(facts["skill_loss_percent"], rel=1e-3)
     assert "microseconds_per_inference" not in manifest["scores"]
     assert manifest["provenance"]["dataset"]["sha256"] == pipeline.raw_dataset.digest
     assert manifest["provenance"]["teacher"] == pipeline.teacher().key
@@ -154,7 +155,7 @@ def test_another_process_makes_the_same_bytes_from_the_same_training(built, smal
     )
     assert run.returncode == 0, run.stderr
     said = json.loads(run.stdout.splitlines()[-1])
-    assert said["done again"] == ["bundle", "evaluation", "variant"]
+    assert said["done again"] == ["bundle", "evaluation", "references", "variant"]
     assert said["sha256"] == [open_bundle(bundles[name]).sha256 for name in names]
 
 

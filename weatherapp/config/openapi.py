@@ -2,7 +2,7 @@
 
 from typing import Any
 
-PROBLEM = "#/components/schemas/Problem"
+PROBLEMS = {"#/components/schemas/Problem", "#/components/schemas/NoBundle"}
 PROBLEM_TYPE = "application/problem+json"
 PLAIN_TYPE = "application/json"
 
@@ -13,6 +13,14 @@ def name_problem_types(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]
         for operation in methods.values():
             for response in operation["responses"].values():
                 content = response.get("content", {})
-                if content.get(PLAIN_TYPE, {}).get("schema", {}).get("$ref") == PROBLEM:
+                if content.get(PLAIN_TYPE, {}).get("schema", {}).get("$ref") in PROBLEMS:
                     content[PROBLEM_TYPE] = content.pop(PLAIN_TYPE)
+    return result
+
+
+def let_alternatives_overlap(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    """Say `anyOf` of answers that are one of several: a catalog that offers nothing is an overview too."""
+    for schema in result["components"]["schemas"].values():
+        if "oneOf" in schema:
+            schema["anyOf"] = schema.pop("oneOf")
     return result

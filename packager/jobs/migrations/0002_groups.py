@@ -3,23 +3,19 @@
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-MAY = {
-    "viewer": ["view_packagingjob"],
-    "releaser": ["view_packagingjob", "add_packagingjob"],
-    "approver": ["view_packagingjob"],
-    "administrator": ["view_packagingjob", "add_packagingjob"],
-}
+from packager.jobs.groups import permit
 
 
-def permit(apps, schema_editor):
+def let_groups(apps, schema_editor):
     using = schema_editor.connection.alias
     config = apps.get_app_config("jobs")
     config.models_module = True
     create_permissions(config, verbosity=0, using=using, apps=apps)
     config.models_module = None
-    permissions = apps.get_model("auth", "Permission").objects.using(using).filter(content_type__app_label="jobs")
-    for group in apps.get_model("auth", "Group").objects.using(using).filter(name__in=MAY):
-        group.permissions.add(*permissions.filter(codename__in=MAY[group.name]))
+    permit(
+        apps.get_model("auth", "Permission").objects.using(using),
+        apps.get_model("auth", "Group").objects.using(using),
+    )
 
 
 class Migration(migrations.Migration):
@@ -29,4 +25,4 @@ class Migration(migrations.Migration):
         ("mobile_models", "0006_groups_and_fixed_log"),
     ]
 
-    operations = [migrations.RunPython(permit, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(let_groups, migrations.RunPython.noop)]
