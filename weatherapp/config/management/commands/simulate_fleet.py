@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as JSON, not as a table")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        # A polite stop ends the children too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            self._simulate(options)
+        except KeyboardInterrupt:
+            sys.exit("Stopped. Its server and its database are gone.")
+
+    def _simulate(self, options: dict[str, Any]) -> None:
         if INSIDE not in os.environ and not options["url"]:
             sys.exit(_in_a_place_of_its_own())
         try:
@@ -120,7 +129,12 @@ def _in_a_place_of_its_own() -> int:
             "REPORT_OPERATIONS_PER_HOUR": "1000000000",
         }
         command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *sys.argv[1:]]
-        return subprocess.run(command, env=kept | simulated, check=False).returncode  # noqa: S603 - this command
+        process = subprocess.Popen(command, env=kept | simulated)  # noqa: S603 - this command
+        try:
+            return process.wait()
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _simulated(options: dict[str, Any]) -> dict[str, Any]:
