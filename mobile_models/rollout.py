@@ -9,14 +9,3 @@ def bucket(install_secret: bytes, salt: str) -> int:
     """Place an install in 0..9999, the same every time."""
     digest = hashlib.sha256(salt.encode() + install_secret).digest()
     return int.from_bytes(digest[:8], "big") % EVERYONE
-
-
-def is_exposed(install_secret: bytes, salt: str, basis_points: int) -> bool:
-    """Whether an install belongs to a share; who belongs to a share belongs to every wider one.
-
-    Args:
-        install_secret: random bytes that never leave the device.
-        salt: the rollout's.
-        basis_points: the share, 0 to 10000.
-    """
-    return bucket(install_secret, salt) < basis_points
