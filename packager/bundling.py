@@ -112,7 +112,10 @@ def make_bundle(
 def _steps(recipe: Recipe) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     if recipe.source == "student":
-        steps.append({"distil": dict(recipe.distil)})
+        steps += [
+            {"distil": dict(recipe.distil)},
+            *({step.name: dict(step.options)} for step in recipe.steps),
+        ]
     return [*steps, {"export": dict(recipe.document["export"])}]
 
 

@@ -15,7 +15,7 @@ from packager.bundle import Bundle
 from packager.contract import canonical_json
 from packager.dataset.known import hide_guidance
 from packager.errors import ArtifactRefused, BundleInvalid, ConversionFailed, GateFailed
-from packager.recipes import Recipe, get_profile, get_recipe
+from packager.recipes import Recipe, Step, get_profile, get_recipe
 from packager.stages import (
     EVALUATION_SOURCES,
     TRAINING_SOURCES,
@@ -33,29 +33,34 @@ from packager.workspace import Stage, source_digest
 # Where each stage begins and ends in the whole of one build, 0..1; the rest is the variant.
 SHARES = {"dataset": (0.0, 0.02), "baselines": (0.02, 0.05), "teacher": (0.05, 0.6), "student": (0.6, 0.85)}
 
+ARTIFACT_NAMES = {
+    "tflite": "model.tflite",
+    "coreml": "model.mlpackage",
+    "onnx": "model.onnx",
+    "micro": "model.micro",
+}
+# What every step is made with, beside its own module.
+STEP_SOURCES = tuple(f"packager/compress/{name}.py" for name in ("steps", "material", "state", "distil"))
+
 
 class Pipeline(TeacherStages):
     """All stages: those that recipes share, and those of each recipe."""
 
     def student(self, recipe: Recipe) -> Stage:
-        """The student of a recipe, distilled from the teacher."""
-        from packager.compress.distil import DistilOptions, distil
+        """The student of a recipe, distilled from the teacher, before any step of the recipe."""
+        from packager.compress.distil import distil
         from packager.student.lead_decoder import LeadDecoderConfig
-        from packager.student.training import TrainingOptions
 
         teacher = self.teacher()
         sizes = dict(self.profile.student) | dict(recipe.student)
-        training = TrainingOptions(
-            epochs=self.profile.student_epochs, learning_rate=4e-3, weight_decay=1e-3, patience=99
-        )
-        options = DistilOptions(training=training, **recipe.distil)
+        options = self._distil_options(recipe)
         config = LeadDecoderConfig(**sizes | {"hidden": tuple(sizes["hidden"])})
         inputs = {
             "teacher": teacher.key,
             "config": config.to_dict(),
             "options": options.to_dict(),
             "stride": self.profile.stride,
-            "source": source_digest(*TRAINING_SOURCES, "packager/compress"),
+            "source": source_digest(*TRAINING_SOURCES, "packager/compress/distil.py"),
         }
 
         def make(folder: Path) -> Mapping[str, Any]:
@@ -75,6 +80,70 @@ class Pipeline(TeacherStages):
             }
 
         return self._stage("student", inputs, make)
+
+    def compressed(self, recipe: Recipe) -> Stage:
+        """The student after the recipe's steps; each step is a stage, shared by recipes that begin alike."""
+        from packager.compress.steps import STEPS, run_step
+
+        stage = self.student(recipe)
+        for number, step in enumerate(recipe.steps, start=1):
+            before, label = stage, f"{recipe.name} {number}/{len(recipe.steps)}"
+            inputs = {
+                "student": before.key,
+                "step": step.name,
+                "options": dict(step.options),
+                "teacher": self.teacher().key,
+                "source": source_digest(
+                    *TRAINING_SOURCES, *STEP_SOURCES, f"packager/compress/{STEPS[step.name][0]}.py"
+                ),
+            }
+
+            def make(
+                folder: Path, before: Stage = before, step: Step = step, label: str = label
+            ) -> Mapping[str, Any]:
+                facts = run_step(
+                    step.name,
+                    student=before.folder,
+                    folder=folder,
+                    material=self._material(recipe),
+                    options=step.options,
+                    progress=lambda fraction, message: self.progress(
+                        label, fraction, f"{step.name}: {message}"
+                    ),
+                )
+                return {"step": step.name, "did": facts}
+
+            stage = self._stage(f"step-{step.name.replace('_', '-')}", inputs, make)
+        return stage
+
+    def _distil_options(self, recipe: Recipe) -> Any:
+        from packager.compress.distil import DistilOptions
+        from packager.student.training import TrainingOptions
+
+        options = dict(recipe.distil)
+        training = TrainingOptions(
+            epochs=options.pop("epochs", self.profile.student_epochs),
+            learning_rate=options.pop("learning_rate", 4e-3),
+            weight_decay=1e-3,
+            patience=99,
+        )
+        return DistilOptions(training=training, **options)
+
+    def _material(self, recipe: Recipe) -> Any:
+        """What the recipe's steps learn from; recipes that distil alike share it, and its labels."""
+        from packager.compress.material import Material
+
+        options = self._distil_options(recipe)
+        key = canonical_json(options.to_dict() | {"training": {}})
+        if key not in self._materials:
+            self._materials[key] = Material(
+                self.teacher().folder, self.windows, self.contract, self._normalisation(), options
+            )
+        return self._materials[key]
+
+    @cached_property
+    def _materials(self) -> dict[bytes, Any]:
+        return {}
 
     def variant(self, recipe: Recipe) -> Stage:
         """The artifact of a recipe, converted in a process of its own.
@@ -231,7 +300,7 @@ class Pipeline(TeacherStages):
 
     def model(self, recipe: Recipe) -> Stage:
         """The Keras model that a recipe exports."""
-        return self.teacher() if recipe.source == "teacher" else self.student(recipe)
+        return self.teacher() if recipe.source == "teacher" else self.compressed(recipe)
 
     def _outputs(self, folder: Path) -> dict[str, Tensors]:
         """Outputs of a saved model on the scored cases, by split; kept for the recipes that follow."""
@@ -271,7 +340,7 @@ def build_variant(
 
 def artifact_name(recipe: Recipe) -> str:
     """File or folder name of an artifact inside a bundle."""
-    return {"tflite": "model.tflite", "coreml": "model.mlpackage"}[recipe.export.format]
+    return ARTIFACT_NAMES[recipe.export.format]
 
 
 __all__ = ["Pipeline", "Progress", "artifact_name", "build_variant", "no_progress"]

@@ -130,6 +130,10 @@ class Retraining(Pipeline):
             for split, windows in self.held_out.items()
         }
 
+    def compressed(self, recipe: Recipe) -> Stage:
+        """The released student after retraining: its steps were done before it was released."""
+        return self.student(recipe)
+
     def student(self, recipe: Recipe) -> Stage:  # noqa: ARG002 - one student for all recipes
         """The released student after retraining."""
         from packager.compress.distil import DistilOptions

@@ -1,6 +1,6 @@
 """Distillation: a small model learns the teacher's quantiles and probabilities, mixed with what happened."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,15 @@ from packager.student import describe, load_student, save_student
 from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder, split_projections
 from packager.student.losses import WEIGHTS, hard_loss
 from packager.student.normalisation import Normalisation
-from packager.student.training import Loss, Progress, TrainingOptions, TrainingResult, predict, train
+from packager.student.training import (
+    AfterStep,
+    Loss,
+    Progress,
+    TrainingOptions,
+    TrainingResult,
+    predict,
+    train,
+)
 from packager.types import FloatArray, Tensors
 
 HALF_PRECISION_BELOW = 128.0
@@ -114,10 +122,20 @@ class Lesson:
             training,
         )
 
+    def with_training(self, training: TrainingOptions) -> "Lesson":
+        """The same cases and labels, learned for longer or at another rate."""
+        return replace(self, training=replace(training, hide_guidance=0.0))
+
     def teach(
-        self, model: tf_keras.Model, progress: Progress, masks: Sequence[FloatArray] | None = None
+        self,
+        model: tf_keras.Model,
+        progress: Progress,
+        masks: Sequence[FloatArray] | None = None,
+        *,
+        after_step: AfterStep | None = None,
+        penalty: Callable[[], Any] | None = None,
     ) -> TrainingResult:
-        """Train a model in place; `masks` as `train` takes them."""
+        """Train a model in place; `masks`, `after_step` and `penalty` as `train` takes them."""
         return train(
             model,
             inputs=self.windows.inputs,
@@ -129,6 +147,8 @@ class Lesson:
             options=self.training,
             progress=progress,
             masks=masks,
+            after_step=after_step,
+            penalty=penalty,
         )
 
 

@@ -1,7 +1,8 @@
 """Recipes: how each variant is made and what it must reach. The named ones are YAML files in `named/`."""
 
 from packager.recipes.profiles import PROFILES, Profile, get_profile
-from packager.recipes.recipe import Export, Gates, Recipe, get_recipe, parse_recipe, read_recipe, recipe_names
+from packager.recipes.recipe import Export, Recipe, Step, get_recipe, parse_recipe, read_recipe, recipe_names
+from packager.recipes.tiers import Gates
 from packager.recipes.updates import UPDATE_MODES, UpdateMode, get_update_mode
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Gates",
     "Profile",
     "Recipe",
+    "Step",
     "UpdateMode",
     "get_profile",
     "get_recipe",

@@ -15,13 +15,29 @@ from referencing import Registry, Resource
 
 from packager.contract import canonical_json
 from packager.errors import RecipeInvalid, UnknownRecipe
+from packager.recipes.order import check_steps
 from packager.recipes.targeting import empty_range
+from packager.recipes.tiers import Gates, tier_gates
 
 HERE = Path(__file__).parent
 NAMED = HERE / "named"
 # Which options belong to which format.
-EXPORT_OPTIONS = {"tflite": {"quantization", "batch"}, "coreml": {"weights"}}
-USUAL_WIRE_KIB, USUAL_SKILL_LOSS_PERCENT = 200.0, 5.0
+EXPORT_OPTIONS = {
+    "tflite": {"quantization", "batch", "torch"},
+    "coreml": {"weights", "target", "torch"},
+    "onnx": {"quantization"},
+    "micro": {"quantization"},
+}
+# What each format can hold; the first is what an export says nothing about.
+STORED_AS = {
+    "tflite": ("quantization", ("fp32", "fp16", "dynamic", "w8a8", "w8a16", "w4", "mixed")),
+    "coreml": (
+        "weights",
+        ("fp16", "fp32", "int8", "pal8", "pal6", "pal4", "pal2", "sparse", "sparse_pal4", "int4"),
+    ),
+    "onnx": ("quantization", ("fp32", "w8a8")),
+    "micro": ("quantization", ("w8a8",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +49,16 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
-class Gates:
-    """Limits that a variant must meet to be bundled; `max_wire_kib` of None is no limit."""
+class Step:
+    """One compression step: its name in `packager.compress.steps.STEPS`, and its options."""
 
-    max_skill_loss_percent: float
-    max_wire_kib: float | None = None
-    reason: str = ""
+    name: str
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a variant is made: `source` model, `student` sizes, `distil` options, export and gates.
+    """How a variant is made: `source` model, `student` sizes, `distil` options, steps, export and gates.
 
     `targeting` says which devices may be offered it; empty is all that can run it.
     """
@@ -54,6 +69,9 @@ class Recipe:
     export: Export
     gates: Gates
     required: bool = True
+    quickstart: bool = False
+    tier: str | None = None
+    steps: tuple[Step, ...] = ()
     student: Mapping[str, Any] = field(default_factory=dict)
     distil: Mapping[str, Any] = field(default_factory=dict)
     targeting: Mapping[str, Any] = field(default_factory=dict)
@@ -67,7 +85,7 @@ class Recipe:
     @property
     def for_phones(self) -> bool:
         """Whether phones download it."""
-        return self.source == "student"
+        return self.source != "teacher"
 
 
 def recipe_names() -> list[str]:
@@ -111,28 +129,27 @@ def parse_recipe(document: Any) -> Recipe:
         RecipeInvalid: names the key, what was given and what is allowed.
     """
     _check_schema(document)
-    export = dict(document["export"])
+    name, export = document["name"], dict(document["export"])
     target = export.pop("format")
-    foreign = sorted(set(export) - EXPORT_OPTIONS[target])
-    if foreign:
-        raise RecipeInvalid(
-            f"Recipe {document['name']}: export option {', '.join(foreign)} does not belong to format "
-            f"{target}, which takes {', '.join(sorted(EXPORT_OPTIONS[target]))}."
-        )
-    gates = Gates(**document["gates"])
-    _check_reason(document["name"], gates)
+    _check_export(name, target, export)
+    steps = tuple(Step(*next(iter(step.items()))) for step in document.get("steps", ()))
+    check_steps(name, document["source"], [step.name for step in steps], target, export)
+    gates = tier_gates(name, document.get("tier"), document.get("gates", {}))
     targeting = document.get("targeting", {})
     if empty := empty_range(targeting):
-        raise RecipeInvalid(f"Recipe {document['name']}: {empty}")
+        raise RecipeInvalid(f"Recipe {name}: {empty}")
     if "batch" in export:
         export["batch"] = None if export["batch"] == "any" else 1
     return Recipe(
-        name=document["name"],
+        name=name,
         summary=document["summary"],
         source=document["source"],
         export=Export(target, export),
         gates=gates,
         required=document.get("required", True),
+        quickstart=document.get("quickstart", False),
+        tier=document.get("tier"),
+        steps=steps,
         student=document.get("student", {}),
         distil=document.get("distil", {}),
         targeting=targeting,
@@ -171,10 +188,16 @@ def _nearest(error: jsonschema.ValidationError) -> str:
     return f"{meant} Allowed here: {', '.join(known)}."
 
 
-def _check_reason(name: str, gates: Gates) -> None:
-    usual = gates.max_wire_kib == USUAL_WIRE_KIB and gates.max_skill_loss_percent == USUAL_SKILL_LOSS_PERCENT
-    if not usual and not gates.reason:
+def _check_export(name: str, target: str, export: Mapping[str, Any]) -> None:
+    foreign = sorted(set(export) - EXPORT_OPTIONS[target])
+    if foreign:
         raise RecipeInvalid(
-            f"Recipe {name}: its gates differ from {USUAL_WIRE_KIB:.0f} KiB on the wire and "
-            f"{USUAL_SKILL_LOSS_PERCENT:.0f} % skill loss. Say why in gates.reason, or use the usual limits."
+            f"Recipe {name}: export option {', '.join(foreign)} does not belong to format "
+            f"{target}, which takes {', '.join(sorted(EXPORT_OPTIONS[target]))}."
+        )
+    option, known = STORED_AS[target]
+    if export.get(option, known[0]) not in known:
+        raise RecipeInvalid(
+            f"Recipe {name}: format {target} cannot hold {option} {export[option]!r}; "
+            f"choose one of {', '.join(known)}."
         )

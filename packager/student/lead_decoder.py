@@ -12,7 +12,8 @@ quantiles, softmax, physical units out) stay float; `body_*` may be quantized. Q
 rejects Conv1D, hence Conv2D over (time, 1).
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,9 @@ class LeadDecoderConfig:
         hidden: widths of the layers shared by all leads.
         dropout: share of the context and of the hidden numbers that training hides; a student, which learns
             from labels without noise, needs none.
+        ranks: by layer, into how many numbers thin matrices squeeze its input: one for a dense layer (two
+            matrices) or a convolution (pointwise, depthwise over time, pointwise), two for a convolution
+            whose core is a full one; see `packager.compress.factorize`.
         seed: of the weights' initial values.
     """
 
@@ -65,16 +69,19 @@ class LeadDecoderConfig:
     regression: bool = False
     dropout: float = 0.0
     hidden: tuple[int, ...] = (128, 64)
+    ranks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     seed: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self) | {"hidden": list(self.hidden)}
+        ranks = {name: list(sizes) for name, sizes in sorted(self.ranks.items())}
+        return asdict(self) | {"hidden": list(self.hidden), "ranks": ranks}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LeadDecoderConfig":
         """The inverse of `to_dict`."""
-        return cls(**values | {"hidden": tuple(values["hidden"])})
+        ranks = {name: tuple(sizes) for name, sizes in values.get("ranks", {}).items()}
+        return cls(**values | {"hidden": tuple(values["hidden"]), "ranks": ranks})
 
 
 def build_lead_decoder(
@@ -145,22 +152,49 @@ def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> 
     Beside them a linear summary of all values: what a regression would use, which convolutions learn
     slowly.
     """
-    x = layers.Conv2D(
-        config.channels, (3, 1), strides=(2, 1), padding="same", activation="relu", name="body_conv0"
-    )(history)
+    x = _convolution(history, "body_conv0", config, stride=2)
     for index in (1, 2, 3):
-        y = layers.Conv2D(
-            config.channels, (3, 1), padding="same", activation="relu", name=f"body_conv{index}"
-        )(x)
+        y = _convolution(x, f"body_conv{index}", config)
         x = layers.Add(name=f"body_add{index}")([x, y])
         x = layers.AveragePooling2D((2, 1), name=f"body_pool{index}")(x)
     flat = layers.Flatten(name="body_flatten")(x)
     values = ValuesOnly(name="body_values")(history)
-    linear = layers.Dense(config.linear, use_bias=False, name="body_linear")(values)
+    linear = _dense(values, config.linear, "body_linear", config, use_bias=False)
     everything = layers.Concatenate(name="body_gather")([flat, linear, site, clock])
-    context = layers.Dense(config.context, activation="relu", name="body_context")(everything)
+    context = _dense(everything, config.context, "body_context", config, activation="relu")
     context = _dropout(context, config, "body_context_dropout")
     return layers.Concatenate(name="body_context_and_linear")([context, linear])
+
+
+def _dense(x: Any, units: int, name: str, config: LeadDecoderConfig, **options: Any) -> Any:
+    """A dense layer, or two thin ones where it was factorized."""
+    if name in config.ranks:
+        x = layers.Dense(config.ranks[name][0], use_bias=False, name=f"{name}_thin0")(x)
+    return layers.Dense(units, name=name, **options)(x)
+
+
+def _pointwise(x: Any, width: int, name: str, config: LeadDecoderConfig, **options: Any) -> Any:
+    """A layer that all leads share, or two thin ones where it was factorized."""
+    if name in config.ranks:
+        x = layers.Conv2D(config.ranks[name][0], 1, use_bias=False, name=f"{name}_thin0")(x)
+    return layers.Conv2D(width, 1, name=name, **options)(x)
+
+
+def _convolution(x: Any, name: str, config: LeadDecoderConfig, *, stride: int = 1) -> Any:
+    """Three hours wide, or squeezed on both sides where it was factorized (Tucker), or depthwise (CP)."""
+    options: dict[str, Any] = {"strides": (stride, 1), "padding": "same"}
+    ranks = config.ranks.get(name)
+    if not ranks:
+        return layers.Conv2D(config.channels, (3, 1), activation="relu", name=name, **options)(x)
+    x = layers.Conv2D(ranks[0], 1, use_bias=False, name=f"{name}_thin0")(x)
+    if len(ranks) == 1:
+        # TensorFlow's depthwise kernel takes equal strides only; across a width of one they change nothing.
+        core = layers.DepthwiseConv2D(
+            (3, 1), strides=stride, padding="same", use_bias=False, name=f"{name}_thin1"
+        )
+    else:
+        core = layers.Conv2D(ranks[1], (3, 1), use_bias=False, name=f"{name}_thin1", **options)
+    return layers.Conv2D(config.channels, 1, activation="relu", name=name)(core(x))
 
 
 def _lead_features(
@@ -168,11 +202,11 @@ def _lead_features(
 ) -> Any:
     """What is known of each lead: (lead, 1, feature), and what all leads share: (1, 1, feature)."""
     leads = contract.lead_hours
-    own = layers.Dense(leads * config.per_lead, name="body_per_lead")(context)
+    own = _dense(context, leads * config.per_lead, "body_per_lead", config)
     own = layers.Reshape((leads, 1, config.per_lead), name="body_per_lead_shape")(own)
     known = LeadFeatures(leads, name="head_leads")([clock, site])
     yesterday = SameHourYesterday(leads, name="head_yesterday")(history)
-    shared = layers.Dense(config.hidden[0], name="body_context_to_hidden")(context)
+    shared = _dense(context, config.hidden[0], "body_context_to_hidden", config)
     features = layers.Concatenate(name="body_features")([own, known, yesterday])
     return features, own, ContextPerLead(name="body_broadcast")(shared)
 
@@ -198,11 +232,11 @@ def _regression(history: Any, site: Any, clock: Any, contract: Contract) -> Any:
 
 def _decoder(features: tuple[Any, Any, Any], config: LeadDecoderConfig) -> Any:
     per_lead, own, shared = features
-    x = layers.Conv2D(config.hidden[0], 1, name="body_decode0")(per_lead)
+    x = _pointwise(per_lead, config.hidden[0], "body_decode0", config)
     x = layers.Add(name="body_decode0_add")([x, shared])
     x = _dropout(layers.ReLU(name="body_decode0_relu")(x), config, "body_decode0_dropout")
     for index, width in enumerate(config.hidden[1:], start=1):
-        y = layers.Conv2D(width, 1, activation="relu", name=f"body_decode{index}")(x)
+        y = _pointwise(x, width, f"body_decode{index}", config, activation="relu")
         x = layers.Add(name=f"body_decode{index}_add")([x, y]) if width == x.shape[-1] else y
     x = _dropout(x, config, "body_decoded_dropout")
     return layers.Concatenate(name="body_decoded")([x, own])

@@ -15,6 +15,8 @@ from packager.types import BoolArray, FloatArray, Tensors
 # The contract's first history channels, which every station reports: temperature, dew point, pressure, wind.
 ALWAYS_KEPT = 5
 Loss = Callable[[dict[str, Any], dict[str, Any]], Any]
+# Called after every step of the optimiser with the count of steps done and of steps in all.
+AfterStep = Callable[[int, int], None]
 
 
 class Progress(Protocol):
@@ -77,6 +79,8 @@ def train(
     options: TrainingOptions,
     progress: Progress,
     masks: Sequence[FloatArray] | None = None,
+    after_step: AfterStep | None = None,
+    penalty: Callable[[], Any] | None = None,
 ) -> TrainingResult:
     """Train in place and leave the averaged weights of the best epoch in the model.
 
@@ -92,6 +96,9 @@ def train(
         progress: told after every epoch.
         masks: one per trainable weight of the model, 1 where it may move and 0 where it stays as it is; all
             may move when not given. Weight decay moves what has no gradient: set none with them.
+        after_step: may change the model's weights, to put them back where a step of compression wants them;
+            the averaged weights, which the model holds at the end, are the caller's to put back.
+        penalty: a scalar of the model's weights that is added to the training loss, such as their L1 norm.
 
     Raises:
         TrainingFailed: no cases, or the loss became NaN.
@@ -102,7 +109,8 @@ def train(
             f"{cases} training windows are fewer than one batch of {options.batch}, or no early-stopping "
             "window is left. Bring more data, or use a smaller stride or batch."
         )
-    trainer = _Trainer(model, loss, options, options.epochs * (cases // options.batch), masks)
+    steps = options.epochs * (cases // options.batch)
+    trainer = _Trainer(model, loss, options, steps, masks, after_step, penalty)
     stopping_step = tf.function(
         lambda part, observed: stopping_loss(model(part, training=False), observed), reduce_retracing=True
     )
@@ -141,8 +149,11 @@ class _Trainer:
         options: TrainingOptions,
         steps: int,
         masks: Sequence[FloatArray] | None,
+        after_step: AfterStep | None,
+        penalty: Callable[[], Any] | None,
     ) -> None:
         self.model = model
+        self.steps, self.after_step = steps, after_step
         self.average = [tf.Variable(weight) for weight in model.trainable_weights]
         self.steps_done = 0
         schedule = tf_keras.optimizers.schedules.CosineDecay(
@@ -158,6 +169,7 @@ class _Trainer:
         def gradients(inputs: dict[str, Any], targets: dict[str, Any]) -> Any:
             with tf.GradientTape() as tape:
                 value = loss(model(inputs, training=True), targets)
+                value = value if penalty is None else value + penalty()
             slopes = tape.gradient(value, model.trainable_weights)
             if masks is not None:
                 slopes = [slope * mask for slope, mask in zip(slopes, masks, strict=True)]
@@ -184,6 +196,8 @@ class _Trainer:
                 name: tf.constant(values[index].astype(np.float32)) for name, values in targets.items()
             }
             total += float(self.step(batch_inputs, batch_targets, tf.constant(rate, tf.float32)))
+            if self.after_step is not None:
+                self.after_step(self.steps_done, self.steps)
         return total / len(order)
 
     def averaged_weights(self) -> "_Swapped":

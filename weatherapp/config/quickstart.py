@@ -84,8 +84,8 @@ class Quickstart:
         goals = teacher_goals(teacher.facts["scores"], self.report["baselines"])
         self.report["goals"] = [goal.to_dict() for goal in goals]
         self.report["variants"] = []
-        for name in recipe_names():
-            recipe = get_recipe(name)
+        for recipe in filter(lambda recipe: recipe.quickstart, map(get_recipe, recipe_names())):
+            name = recipe.name
             if recipe.for_phones:
                 student = pipeline.student(recipe)
                 self.report["student"] = dict(student.facts)
