@@ -39,3 +39,7 @@ class ConversionFailed(PackagerError):
 
 class TrainingFailed(PackagerError):
     """Training diverged, or the data cannot train what was asked for."""
+
+
+class TeacherRefused(PackagerError):
+    """A model from elsewhere cannot be run, or does not take and give what the contract says."""

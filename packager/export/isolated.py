@@ -6,10 +6,8 @@ well.
 """
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -21,12 +19,11 @@ import numpy as np
 
 from packager.contract import canonical_json, read_contract
 from packager.errors import ConversionFailed, PackagerError
+from packager.processes import quiet_environment, run_apart, tail_of
 from packager.types import Tensors
 
 TARGETS = {"tflite": {"quantization", "batch"}, "coreml": {"weights"}}
 COMMAND = (sys.executable, "-m", "packager.export.isolated")
-ROOT = Path(__file__).resolve().parents[2]
-TAIL_CHARACTERS = 1500
 REFUSED = 3
 
 
@@ -88,8 +85,11 @@ def _run(request: ConversionRequest, folder: Path) -> dict[str, Any]:
     staged = folder / request.output.name
     (folder / "request.json").write_bytes(canonical_json(_plain(request, staged)))
     log = folder / "log.txt"
-    status = _wait(
-        [*COMMAND, str(folder / "request.json"), str(folder / "result.json")], log, request.timeout_seconds
+    status = run_apart(
+        [*COMMAND, str(folder / "request.json"), str(folder / "result.json")],
+        log,
+        request.timeout_seconds,
+        quiet_environment(),
     )
     if status != 0 or not staged.exists():
         raise ConversionFailed(_explain(request, status, log))
@@ -100,37 +100,6 @@ def _run(request: ConversionRequest, folder: Path) -> dict[str, Any]:
 def _plain(request: ConversionRequest, staged: Path) -> dict[str, Any]:
     values = asdict(request) | {"output": staged, "options": dict(request.options)}
     return {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in values.items()}
-
-
-def _wait(command: list[str], log: Path, timeout: float) -> int | None:
-    """Exit status of a command, negative for a signal; None when it took too long and was killed."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own module, arguments are files of ours
-            command,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            env=_environment(),
-            start_new_session=True,
-        )
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            # Converters start helpers, and an interrupted job must not leave one running.
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _environment() -> dict[str, str]:
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    # A fixed hash seed keeps every set in the converters in the same order: same weights, same bytes.
-    fixed = {"PYTHONHASHSEED": "0", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": os.pathsep.join(paths)}
-    # What it prints is read by a person only after a failure: no progress bars, no notes of TensorFlow's.
-    quiet = {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    return os.environ | fixed | quiet
 
 
 def _explain(request: ConversionRequest, status: int | None, log: Path) -> str:
@@ -148,8 +117,7 @@ def _explain(request: ConversionRequest, status: int | None, log: Path) -> str:
         how, then = "was refused", "Change what it names."
     else:
         how, then = f"ended with status {status}", "Read the converter's message above."
-    tail = log.read_text(errors="replace")[-TAIL_CHARACTERS:].strip() or "(it printed nothing)"
-    return f"Conversion of {request.student.name} to {request.output.name} {how}:\n{tail}\n{then}"
+    return f"Conversion of {request.student.name} to {request.output.name} {how}:\n{tail_of(log)}\n{then}"
 
 
 def _replace(staged: Path, output: Path) -> None:
