@@ -4,6 +4,7 @@ A second recipe for the same student does not train it again.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,9 +26,9 @@ from packager.stages import (
     no_progress,
 )
 from packager.types import Tensors
-from packager.verify.evaluate import evaluate_artifact
-from packager.verify.gates import failed_gates
-from packager.verify.skill import score_forecasts
+from packager.verify.evaluate import GATE_SPLIT, evaluate_artifact, manifest_figures
+from packager.verify.gates import Failure, Found, failed_gates
+from packager.verify.skill import Scores, skill_loss_percent
 from packager.workspace import Stage, source_digest
 
 # Where each stage begins and ends in the whole of one build, 0..1; the rest is the variant.
@@ -213,10 +214,8 @@ class Pipeline(TeacherStages):
                 format=recipe.export.format,
                 cases=self.cases,
                 original=self._outputs(self.model(recipe).folder),
-                reference={
-                    split: score_forecasts(outputs, self.cases[split].targets, self.contract, split=split)
-                    for split, outputs in self._outputs(self.teacher().folder).items()
-                },
+                reference=self._outputs(self.teacher().folder),
+                stations=[station.id for station in self.dataset.stations],
                 contract=self.contract,
             )
             return evaluation.to_dict()
@@ -234,10 +233,34 @@ class Pipeline(TeacherStages):
         return stage
 
     def _check_gates(self, recipe: Recipe, bundle: Stage) -> None:
-        loss = self.evaluation(recipe).facts["skill_loss_percent"]
-        failures = failed_gates(recipe, wire_bytes=bundle.facts["bytes_on_wire"], skill_loss_percent=loss)
+        failures = self._failed_gates(recipe, bundle)
         if failures:
             raise GateFailed(f"{recipe.name}: " + " ".join(str(failure) for failure in failures))
+
+    def _failed_gates(self, recipe: Recipe, bundle: Stage) -> list[Failure]:
+        facts = self.evaluation(recipe).facts
+        # Only a format with an arena has an exporter that says how large it is.
+        said = self.variant(recipe).facts["quantization"] if recipe.gates.max_arena_kib else {}
+        found = Found.of(facts, said, GATE_SPLIT)
+        figures = {
+            "wire_bytes": bundle.facts["bytes_on_wire"],
+            "skill_loss_percent": facts["skill_loss_percent"],
+        }
+        if not failed_gates(recipe, found=found, **figures):
+            return []
+        # What the student alone lost says whether the steps or the distillation are to blame.
+        found = replace(found, student_loss_percent=self.student_loss_percent(recipe))
+        return failed_gates(recipe, found=found, **figures)
+
+    def student_loss_percent(self, recipe: Recipe) -> float | None:
+        """Skill loss of a recipe's student before any step, on unseen stations; None where it has none."""
+        if recipe.source != "student":
+            return None
+        student, teacher = (
+            Scores.from_dict(stage.facts["scores"][GATE_SPLIT])
+            for stage in (self.student(recipe), self.teacher())
+        )
+        return skill_loss_percent(student, teacher, self.contract)
 
     def bundle_stage(self, recipe: Recipe) -> Stage:
         """The archive before its gates were asked."""
@@ -260,8 +283,7 @@ class Pipeline(TeacherStages):
                 recipe=recipe,
                 artifact=variant.folder / artifact_name(recipe),
                 quantization=variant.facts["quantization"],
-                # Times differ from run to run, and a bundle's bytes must not.
-                evaluation={k: v for k, v in evaluation.facts.items() if k != "microseconds_per_inference"},
+                evaluation=manifest_figures(evaluation.facts),
                 references=references.facts["scores"],
                 windows=self.held_out["unseen_station"],
                 dataset=self.raw_dataset,

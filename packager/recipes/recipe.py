@@ -17,7 +17,7 @@ from packager.contract import canonical_json
 from packager.errors import RecipeInvalid, UnknownRecipe
 from packager.recipes.order import check_steps
 from packager.recipes.targeting import empty_range
-from packager.recipes.tiers import Gates, tier_gates
+from packager.recipes.tiers import TIERS_FILE, Gates, tier_gates
 
 HERE = Path(__file__).parent
 NAMED = HERE / "named"
@@ -93,18 +93,22 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in NAMED.glob("*.yaml"))
 
 
-def get_recipe(name: str) -> Recipe:
-    """A named recipe.
+def get_recipe(name: str, *, tiers: Path = TIERS_FILE) -> Recipe:
+    """A named recipe, with the limits of its tier from `tiers`.
 
     Raises:
-        UnknownRecipe: lists the names that exist.
+        UnknownRecipe: names the nearest one, and lists those that exist.
     """
     if name not in recipe_names():
-        raise UnknownRecipe(f"Recipe {name!r} is not known; choose one of {', '.join(recipe_names())}.")
-    return read_recipe(NAMED / f"{name}.yaml")
+        close = difflib.get_close_matches(name, recipe_names(), n=1, cutoff=0.5)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        raise UnknownRecipe(
+            f"Recipe {name!r} is not known; choose one of {', '.join(recipe_names())}.{meant}"
+        )
+    return read_recipe(NAMED / f"{name}.yaml", tiers=tiers)
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, *, tiers: Path = TIERS_FILE) -> Recipe:
     """A recipe from a file.
 
     Raises:
@@ -114,7 +118,7 @@ def read_recipe(path: Path) -> Recipe:
         document = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeInvalid(f"{path.name} is not a readable YAML file: {error}") from error
-    recipe = parse_recipe(document)
+    recipe = parse_recipe(document, tiers=tiers)
     if recipe.name != path.stem:
         raise RecipeInvalid(
             f"{path.name} names its recipe {recipe.name!r}; name it {path.stem!r} or rename the file."
@@ -122,7 +126,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def parse_recipe(document: Any) -> Recipe:
+def parse_recipe(document: Any, *, tiers: Path = TIERS_FILE) -> Recipe:
     """A recipe from plain values.
 
     Raises:
@@ -134,7 +138,7 @@ def parse_recipe(document: Any) -> Recipe:
     _check_export(name, target, export)
     steps = tuple(Step(*next(iter(step.items()))) for step in document.get("steps", ()))
     check_steps(name, document["source"], [step.name for step in steps], target, export)
-    gates = tier_gates(name, document.get("tier"), document.get("gates", {}))
+    gates = tier_gates(name, document.get("tier"), document.get("gates", {}), tiers)
     targeting = document.get("targeting", {})
     if empty := empty_range(targeting):
         raise RecipeInvalid(f"Recipe {name}: {empty}")

@@ -107,11 +107,12 @@ def skill_loss_percent(
     ]
     if not scored:
         raise KeyError(f"No output has a score over leads {bucket} on {reference.split}.")
-    ratios = [_ratio(scores.get(name, bucket), reference.get(name, bucket)) for name in scored]
+    ratios = [score_ratio(scores.get(name, bucket), reference.get(name, bucket)) for name in scored]
     return float(100.0 * (np.mean(ratios) - 1.0))
 
 
-def _ratio(score: float, reference: float) -> float:
+def score_ratio(score: float, reference: float) -> float:
+    """Score ÷ reference score; a perfect reference is matched by perfection only."""
     if reference == 0:
         return 1.0 if score == 0 else float("inf")
     return score / reference

@@ -99,13 +99,14 @@ def test_artifacts_are_named_by_format():
 class Finished:
     """A pipeline whose last stages are given, for the decisions after them."""
 
-    def __init__(self, monkeypatch, pipeline, *, loss=1.0, wire=10_000):
+    def __init__(self, monkeypatch, pipeline, *, loss=1.0, wire=10_000, student_loss=0.5):
         def stage(name, facts):
             return Stage(name, "0" * 64, pipeline.work / name, facts, 1.0, cached=True)
 
         facts = {"skill_loss_percent": loss, "microseconds_per_inference": 9.5}
         bundle = {"sha256": "1" * 64, "bytes": 20_000, "bytes_on_wire": wire}
         monkeypatch.setattr(Pipeline, "evaluation", lambda self, recipe: stage("evaluation", facts))
+        monkeypatch.setattr(Pipeline, "student_loss_percent", lambda self, recipe: student_loss)
         monkeypatch.setattr(Pipeline, "bundle_stage", lambda self, recipe: stage("bundle", bundle))
 
 
@@ -133,6 +134,11 @@ def test_a_variant_outside_its_limits_is_reported_and_not_bundled(monkeypatch, p
     assert (report["bundled"], report["path"]) == (False, None)
     assert report["reason"].startswith(message)
     assert report["bytes"] == 20_000
+
+
+def test_a_refusal_blames_the_student_where_the_student_alone_is_too_bad(monkeypatch, pipeline):
+    Finished(monkeypatch, pipeline, loss=6.25, student_loss=5.5)
+    assert "The student lost 5.50 % before any step" in pipeline.report(RECIPE)["reason"]
 
 
 def test_a_failed_conversion_is_reported_with_its_reason(monkeypatch, pipeline):

@@ -12,7 +12,7 @@ from packager.dataset.splits import HELD_OUT_STATIONS
 from packager.errors import ArtifactRefused
 from packager.runtimes import open_runtime
 from packager.verify import evaluate
-from packager.verify.evaluate import evaluate_artifact
+from packager.verify.evaluate import evaluate_artifact, manifest_figures
 from packager.verify.skill import score_forecasts
 from tests.tiny_tflite import build_tflite
 from tests.unit.packager.dataset.small import make_dataset
@@ -45,11 +45,9 @@ def original(artifact, cases):
 
 
 @pytest.fixture(scope="module")
-def reference(original, cases):
-    return {
-        split: score_forecasts(outputs, cases[split].targets, CONTRACT, split=split)
-        for split, outputs in original.items()
-    }
+def reference(original):
+    """The teacher's outputs: those of the model itself."""
+    return original
 
 
 def evaluated(path, cases, original, reference, **changed):
@@ -58,6 +56,7 @@ def evaluated(path, cases, original, reference, **changed):
         "cases": cases,
         "original": original,
         "reference": reference,
+        "stations": ("denver", "far away"),
         "contract": CONTRACT,
     }
     return evaluate_artifact(path, **told | changed)
@@ -93,7 +92,12 @@ def test_the_model_itself_differs_from_itself_in_nothing(artifact, cases, origin
     evaluation = evaluated(artifact, cases, original, reference)
     assert evaluation.skill_loss_percent == pytest.approx(0)
     assert evaluation.max_abs_difference == {spec.name: 0.0 for spec in CONTRACT.outputs}
-    assert evaluation.scores == {"float32": reference}
+    assert evaluation.scores == {
+        "float32": {
+            split: score_forecasts(outputs, cases[split].targets, CONTRACT, split=split)
+            for split, outputs in reference.items()
+        }
+    }
     assert evaluation.microseconds_per_inference > 0
 
 
@@ -145,6 +149,37 @@ def test_it_can_be_written_down(artifact, cases, original, reference):
     assert document["scored_cases"] == {split: len(windows) for split, windows in cases.items()}
     assert set(document["scores"]) == set(SPLITS)
     assert document["scores"]["unseen_station"]["temperature"]["1-24"] > 0
+
+
+def test_the_loss_is_looked_at_in_depth_on_every_split(tmp_path, cases, original, reference):
+    path = tmp_path / "other.tflite"
+    path.write_bytes(build_tflite(CONTRACT, offset=3.0))
+    evaluation = evaluated(path, cases, original, reference)
+    document = evaluation.to_dict()
+    depth = document["depth"]["unseen_station"]
+    assert set(document["depth"]) == set(SPLITS)
+    assert depth["loss_percent"] == pytest.approx(document["skill_loss_percent"], abs=2e-3)
+    assert set(depth["stations"]) == {"denver"}
+    assert set(document["depth"]["train"]["stations"]) == {"far away"}
+    assert depth["stations"]["denver"]["loss_percent"] == pytest.approx(depth["loss_percent"])
+    assert set(depth["buckets"]) == {"1-6", "7-12", "13-24", "25-48"}
+    assert set(depth["reliability"]) == {"artifact", "teacher"}
+    low, high = document["loss"]["interval"]
+    assert low <= depth["loss_percent"] <= high
+    assert document["loss"]["station"] == ["denver", depth["stations"]["denver"]["loss_percent"]]
+    assert document["mean_abs_difference"]["temperature"] == pytest.approx(3.0, abs=1e-3)
+    assert document["peak_memory_kib"] is None or document["peak_memory_kib"] > 0
+
+
+def test_a_manifest_gets_few_figures_and_none_that_differs_from_run_to_run(
+    artifact, cases, original, reference
+):
+    facts = evaluated(artifact, cases, original, reference).to_dict()
+    figures = manifest_figures(facts)
+    assert set(facts) - set(figures) == {
+        "microseconds_per_inference", "peak_memory_kib", "mean_abs_difference", "depth"
+    }  # fmt: skip
+    assert len(json.dumps(figures["loss"])) < 300
 
 
 def test_what_cannot_be_run_is_refused(tmp_path, cases, original, reference):
