@@ -1,12 +1,11 @@
 """Peak memory of opening an artifact and running one case, measured in a process of its own.
 
-`python -m packager.verify.memory ARTIFACT FORMAT CONTRACT` imports the engine first and then watches how far
-the process's resident memory grows above that. The runtime has no public way to ask for its arena alone.
+`python -m packager.verify.memory ARTIFACT FORMAT CONTRACT RESULT` imports the engine first and then watches
+how far the process's resident memory grows above that. The runtime has no public way to ask for its arena
+alone, and what it loads of its own code on the way counts too: compare figures, do not add them up.
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from contextlib import suppress
@@ -16,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from packager.contract import Contract, canonical_json, read_contract
+from packager.processes import quiet_environment, run_apart
 
 # What runs a format on a device too. Our own evaluator of Core ML runs on none, so its memory says nothing.
 ENGINES = {"tflite": "ai_edge_litert.interpreter", "onnx": "onnxruntime"}
-ROOT = Path(__file__).resolve().parents[2]
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 TIMEOUT_SECONDS = 120
 CASES = 1
@@ -33,30 +32,20 @@ def peak_memory_kib(artifact: Path, format: str, contract: Contract) -> int | No
     """
     if format not in ENGINES:
         return None
-    with tempfile.TemporaryDirectory(prefix="skyfold-memory-") as folder:
-        document = Path(folder) / "contract.json"
-        document.write_bytes(canonical_json(contract.document))
-        command = [sys.executable, "-m", __name__, str(artifact.resolve()), format, str(document)]
-        try:
-            done = subprocess.run(  # noqa: S603 - our own module, arguments are files of ours
-                command,
-                cwd=ROOT,
-                env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"},
-                capture_output=True,
-                timeout=TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+    with tempfile.TemporaryDirectory(prefix="skyfold-memory-") as name:
+        folder = Path(name)
+        (folder / "contract.json").write_bytes(canonical_json(contract.document))
+        files = [str(artifact.resolve()), format, str(folder / "contract.json"), str(folder / "peak.json")]
+        command = [sys.executable, "-m", "packager.verify.memory", *files]
+        if run_apart(command, folder / "log.txt", TIMEOUT_SECONDS, quiet_environment()) != 0:
             return None
-    if done.returncode:
-        return None
-    peak: int | None = json.loads(done.stdout.splitlines()[-1])
+        peak: int | None = json.loads((folder / "peak.json").read_text())
     return peak
 
 
 def main(arguments: list[str]) -> int:
-    """Measure in this process and print one number, or null where the system does not tell."""
-    artifact, format_, document = arguments
+    """Measure in this process; write one number, or null where the system does not tell."""
+    artifact, format_, document, result = arguments
     from packager.runtimes import open_runtime
 
     import_module(ENGINES[format_])
@@ -66,7 +55,7 @@ def main(arguments: list[str]) -> int:
     open_runtime(Path(artifact), format_, contract=contract).run(inputs)
     after = _resident("VmHWM")
     grown = None if before is None or after is None else max(after - before, 0)
-    print(json.dumps(grown))  # noqa: T201
+    Path(result).write_text(json.dumps(grown))
     return 0
 
 
