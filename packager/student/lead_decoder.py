@@ -20,27 +20,25 @@ import numpy as np
 import tf_keras
 from tf_keras import layers
 
-from packager.contract import Contract, Output
+from packager.contract import Contract
 from packager.student.layers import (
+    HOURS_PER_DAY,
     AddRegression,
-    Anchors,
-    ContextPerLead,
-    Denormalise,
-    GuidanceAnchors,
+    EveryDay,
     GuidanceFeatures,
+    Hours,
     LeadFeatures,
     NormaliseHistory,
     NormaliseSite,
-    OrderedQuantiles,
     RegressionFeatures,
-    SameHourYesterday,
-    SplitChannels,
     ValuesOnly,
 )
 from packager.student.normalisation import Normalisation
+from packager.student.tail import ANCHORS, Anchors, Chances, GuidanceAnchors, Numbers, PhysicalOutput
 
-# The layer that projects all outputs at once while a model trains.
-FUSED = "body_out"
+# The layer that gives the raw numbers of all outputs. Its weights may be compressed, its results may not:
+# temperatures and logits in one 8-bit range would lose half a degree.
+PROJECTION = "body_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class LeadDecoderConfig:
 
 
 def build_lead_decoder(
-    contract: Contract, normalisation: Normalisation, config: LeadDecoderConfig, *, fused: bool = False
+    contract: Contract, normalisation: Normalisation, config: LeadDecoderConfig
 ) -> tf_keras.Model:
     """Build an untrained lead decoder.
 
@@ -93,7 +91,6 @@ def build_lead_decoder(
         contract: inputs and outputs.
         normalisation: centre and width of each channel.
         config: sizes.
-        fused: one projection for all outputs, for training: a third faster. `split_projections` undoes it.
 
     Returns:
         A functional model from a dict of the contract's inputs to a dict of its outputs, physical units on
@@ -106,44 +103,23 @@ def build_lead_decoder(
     )
     site = NormaliseSite(name="head_site")(inputs["site"])
     context = _encoder(history, site, inputs["clock"], config)
+    own = _numbers_per_lead(context, contract, config)
+    per_lead = [own, LeadFeatures(contract.lead_hours, name="head_leads")(inputs["clock"])]
     anchors = Anchors(contract, name="tail_anchors")(history)
-    features, own, shared = _lead_features(context, history, site, inputs["clock"], contract, config)
-    guidance = _guidance(inputs, contract, normalisation)
-    features = features if guidance is None else _with_guidance(features, guidance)
+    anchors = EveryDay(contract.lead_hours, name="tail_anchors_per_lead")(anchors)
     if config.regression:
         change = _regression(history, site, inputs["clock"], contract)
         anchors = AddRegression(name="tail_add_regression")([anchors, change])
         # A width of -1 stays unknown where the batch is unknown, and the converter needs it.
         shape = (contract.lead_hours, 1, len(AddRegression.TARGETS))
-        per_lead = layers.Reshape(shape, name="body_regression_shape")(change)
-        features = layers.Concatenate(name="body_features_and_regression")([features, per_lead])
-    if guidance is not None:
-        own_scale = normalisation.of(contract.input("guidance").channel_names)
-        anchors = GuidanceAnchors(own_scale, name="tail_guidance_anchors")([anchors, guidance])
-    decoded = _decoder((features, own, shared), config)
-    raw = _fused_projection(decoded, contract) if fused else _projections(decoded, contract)
-    outputs = {
-        spec.name: _output(spec, raw[spec.name], anchors, normalisation, contract.lead_hours)
-        for spec in contract.outputs
-    }
-    return tf_keras.Model(inputs, outputs, name="lead_decoder")
-
-
-def split_projections(
-    fused: tf_keras.Model, contract: Contract, normalisation: Normalisation, config: LeadDecoderConfig
-) -> tf_keras.Model:
-    """The same model with a projection of its own for each output, as it is saved and exported."""
-    model = build_lead_decoder(contract, normalisation, config)
-    kernel, bias = fused.get_layer(FUSED).get_weights()
-    first = 0
-    for spec in contract.outputs:
-        part = slice(first, first + spec.width)
-        model.get_layer(f"body_out_{spec.name}").set_weights([kernel[..., part], bias[part]])
-        first += spec.width
-    for layer in fused.layers:
-        if layer.get_weights() and layer.name != FUSED:
-            model.get_layer(layer.name).set_weights(layer.get_weights())
-    return model
+        per_lead.append(layers.Reshape(shape, name="body_regression_shape")(change))
+    if contract.has_guidance:
+        guidance, scale = _guidance(inputs, contract, normalisation)
+        per_lead.append(GuidanceFeatures(name="head_guidance_features")(guidance))
+        anchors = GuidanceAnchors(scale, name="tail_guidance_anchors")([anchors, guidance])
+    shared = _shared(context, history, site, inputs["clock"], config)
+    decoded = _decoder(per_lead, _yesterday(history, contract, config), shared, config)
+    return tf_keras.Model(inputs, _outputs(decoded, anchors, contract, normalisation), name="lead_decoder")
 
 
 def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
@@ -152,11 +128,9 @@ def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> 
     Beside them a linear summary of all values: what a regression would use, which convolutions learn
     slowly.
     """
-    x = _convolution(history, "body_conv0", config, stride=2)
-    for index in (1, 2, 3):
-        y = _convolution(x, f"body_conv{index}", config)
-        x = layers.Add(name=f"body_add{index}")([x, y])
-        x = layers.AveragePooling2D((2, 1), name=f"body_pool{index}")(x)
+    x = history
+    for index in range(4):
+        x = _convolution(x, f"body_conv{index}", config, stride=2)
     flat = layers.Flatten(name="body_flatten")(x)
     values = ValuesOnly(name="body_values")(history)
     linear = _dense(values, config.linear, "body_linear", config, use_bias=False)
@@ -164,6 +138,83 @@ def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> 
     context = _dense(everything, config.context, "body_context", config, activation="relu")
     context = _dropout(context, config, "body_context_dropout")
     return layers.Concatenate(name="body_context_and_linear")([context, linear])
+
+
+def _numbers_per_lead(context: Any, contract: Contract, config: LeadDecoderConfig) -> Any:
+    """(lead, 1, number): what the context says to each lead alone."""
+    own = _dense(context, contract.lead_hours * config.per_lead, "body_per_lead", config)
+    return layers.Reshape((contract.lead_hours, 1, config.per_lead), name="body_per_lead_shape")(own)
+
+
+def _shared(context: Any, history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
+    """(1, 1, hidden): what all leads are told: context, site, season, the latest observation."""
+    latest = Hours(-1, None, name="head_latest")(history)
+    latest = layers.Flatten(name="head_latest_flat")(latest)
+    told = layers.Concatenate(name="body_told")([context, site, clock, latest])
+    shared = _dense(told, config.hidden[0], "body_context_to_hidden", config)
+    return layers.Reshape((1, 1, config.hidden[0]), name="body_broadcast")(shared)
+
+
+def _yesterday(history: Any, contract: Contract, config: LeadDecoderConfig) -> Any:
+    """(lead, 1, hidden) of the observations 23 to 25 h before the valid time, and 48 h before it.
+
+    Leads past a day take the same hours of the last days that were observed, so that a day's work serves two.
+    """
+    day = Hours(-HOURS_PER_DAY, None, name="head_day")(history)
+    before = Hours(-2 * HOURS_PER_DAY, -HOURS_PER_DAY, name="head_day_before")(history)
+    options: dict[str, Any] = {"use_bias": False, "padding": "same"}
+    x = layers.Add(name="body_days")(
+        [
+            layers.Conv2D(config.hidden[0], (3, 1), name="body_day", **options)(day),
+            layers.Conv2D(config.hidden[0], 1, name="body_day_before", **options)(before),
+        ]
+    )
+    return EveryDay(contract.lead_hours, name="body_days_per_lead")(x)
+
+
+def _guidance(
+    inputs: dict[str, Any], contract: Contract, normalisation: Normalisation
+) -> tuple[Any, Normalisation]:
+    """(lead, 1, 2 × channel) normalised guidance and its mask, and how it is normalised."""
+    own = normalisation.of(contract.input("guidance").channel_names)
+    return NormaliseHistory(own, name="head_guidance")([inputs["guidance"], inputs["guidance_mask"]]), own
+
+
+def _regression(history: Any, site: Any, clock: Any, contract: Contract) -> Any:
+    features = RegressionFeatures(name="head_regression_features")([history, site, clock])
+    width = contract.lead_hours * len(AddRegression.TARGETS)
+    return layers.Dense(width, kernel_initializer="zeros", trainable=False, name="body_regression")(features)
+
+
+def _decoder(per_lead: list[Any], yesterday: Any, shared: Any, config: LeadDecoderConfig) -> Any:
+    """(lead, 1, number): two or three layers that all leads share, and each lead's own numbers again."""
+    features = layers.Concatenate(name="body_features")(per_lead)
+    x = _pointwise(features, config.hidden[0], "body_decode0", config)
+    x = layers.Add(name="body_decode0_add")([x, yesterday])
+    x = layers.Add(name="body_decode0_shared")([x, shared])
+    x = _dropout(layers.ReLU(name="body_decode0_relu")(x), config, "body_decode0_dropout")
+    for index, width in enumerate(config.hidden[1:], start=1):
+        y = _pointwise(x, width, f"body_decode{index}", config, activation="relu")
+        x = layers.Add(name=f"body_decode{index}_add")([x, y]) if width == x.shape[-1] else y
+    x = _dropout(x, config, "body_decoded_dropout")
+    return layers.Concatenate(name="body_decoded")([x, per_lead[0]])
+
+
+def _outputs(decoded: Any, anchors: Any, contract: Contract, normalisation: Normalisation) -> dict[str, Any]:
+    """Every output of the contract, in physical units, from one projection."""
+    width = sum(spec.width for spec in contract.outputs)
+    small = tf_keras.initializers.RandomNormal(stddev=0.02)
+    raw = layers.Conv2D(width, 1, kernel_initializer=small, name=PROJECTION)(decoded)
+    raw = layers.Reshape((contract.lead_hours, width), name="tail_shape")(raw)
+    count = len(ANCHORS) + contract.has_guidance
+    numbers = Numbers(contract, normalisation, count, name="tail_numbers")([raw, anchors])
+    chances = Chances(contract, name="tail_chances")(raw)
+    return {
+        spec.name: PhysicalOutput(contract, spec, name=spec.name)(
+            chances if spec.kind == "probabilities" else numbers
+        )
+        for spec in contract.outputs
+    }
 
 
 def _dense(x: Any, units: int, name: str, config: LeadDecoderConfig, **options: Any) -> Any:
@@ -197,87 +248,8 @@ def _convolution(x: Any, name: str, config: LeadDecoderConfig, *, stride: int = 
     return layers.Conv2D(config.channels, 1, activation="relu", name=name)(core(x))
 
 
-def _lead_features(
-    context: Any, history: Any, site: Any, clock: Any, contract: Contract, config: LeadDecoderConfig
-) -> Any:
-    """What is known of each lead: (lead, 1, feature), and what all leads share: (1, 1, feature)."""
-    leads = contract.lead_hours
-    own = _dense(context, leads * config.per_lead, "body_per_lead", config)
-    own = layers.Reshape((leads, 1, config.per_lead), name="body_per_lead_shape")(own)
-    known = LeadFeatures(leads, name="head_leads")([clock, site])
-    yesterday = SameHourYesterday(leads, name="head_yesterday")(history)
-    shared = _dense(context, config.hidden[0], "body_context_to_hidden", config)
-    features = layers.Concatenate(name="body_features")([own, known, yesterday])
-    return features, own, ContextPerLead(name="body_broadcast")(shared)
-
-
-def _guidance(inputs: dict[str, Any], contract: Contract, normalisation: Normalisation) -> Any:
-    """(lead, 1, 2 × channel) normalised guidance and its mask; None where the contract has none."""
-    if not contract.has_guidance:
-        return None
-    own = normalisation.of(contract.input("guidance").channel_names)
-    return NormaliseHistory(own, name="head_guidance")([inputs["guidance"], inputs["guidance_mask"]])
-
-
-def _with_guidance(features: Any, guidance: Any) -> Any:
-    per_lead = GuidanceFeatures(name="head_guidance_features")(guidance)
-    return layers.Concatenate(name="body_features_and_guidance")([features, per_lead])
-
-
-def _regression(history: Any, site: Any, clock: Any, contract: Contract) -> Any:
-    features = RegressionFeatures(name="head_regression_features")([history, site, clock])
-    width = contract.lead_hours * len(AddRegression.TARGETS)
-    return layers.Dense(width, kernel_initializer="zeros", trainable=False, name="body_regression")(features)
-
-
-def _decoder(features: tuple[Any, Any, Any], config: LeadDecoderConfig) -> Any:
-    per_lead, own, shared = features
-    x = _pointwise(per_lead, config.hidden[0], "body_decode0", config)
-    x = layers.Add(name="body_decode0_add")([x, shared])
-    x = _dropout(layers.ReLU(name="body_decode0_relu")(x), config, "body_decode0_dropout")
-    for index, width in enumerate(config.hidden[1:], start=1):
-        y = _pointwise(x, width, f"body_decode{index}", config, activation="relu")
-        x = layers.Add(name=f"body_decode{index}_add")([x, y]) if width == x.shape[-1] else y
-    x = _dropout(x, config, "body_decoded_dropout")
-    return layers.Concatenate(name="body_decoded")([x, own])
-
-
-def _projections(decoded: Any, contract: Contract) -> dict[str, Any]:
-    """A projection for each output of the contract, hence an int8 scale for each."""
-    return {
-        spec.name: layers.Conv2D(spec.width, 1, kernel_initializer=_small(), name=f"body_out_{spec.name}")(
-            decoded
-        )
-        for spec in contract.outputs
-    }
-
-
-def _fused_projection(decoded: Any, contract: Contract) -> dict[str, Any]:
-    widths = [spec.width for spec in contract.outputs]
-    raw = layers.Conv2D(sum(widths), 1, kernel_initializer=_small(), name=FUSED)(decoded)
-    parts = SplitChannels(widths, name="tail_split")(raw)
-    return {spec.name: part for spec, part in zip(contract.outputs, parts, strict=True)}
-
-
-def _output(spec: Output, raw: Any, anchors: dict[str, Any], normalisation: Normalisation, leads: int) -> Any:
-    """One output of the contract, in physical units, from its projection."""
-    shape = (leads, spec.width) if len(spec.shape) > 2 else (leads,)
-    raw = layers.Reshape(shape, name=f"tail_shape_{spec.name}")(raw)
-    if spec.kind == "probabilities":
-        return layers.Softmax(name=spec.name)(raw)
-    scale = normalisation.output_scale(spec.name)
-    if spec.kind == "quantiles":
-        raw = OrderedQuantiles(spec.levels, name=f"tail_order_{spec.name}")(raw)
-    anchor = anchors.get(spec.name)
-    return Denormalise(spec, scale, name=spec.name)([raw, anchor] if anchor is not None else [raw])
-
-
 def _dropout(x: Any, config: LeadDecoderConfig, name: str) -> Any:
     return layers.Dropout(config.dropout, name=name)(x) if config.dropout else x
-
-
-def _small() -> Any:
-    return tf_keras.initializers.RandomNormal(stddev=0.02)
 
 
 def parameter_count(model: tf_keras.Model) -> int:

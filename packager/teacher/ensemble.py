@@ -8,7 +8,7 @@ from packager.contract import Contract
 from packager.dataset.windows import Windows
 from packager.student import describe, load_student, save_student
 from packager.student.ensemble import build_ensemble
-from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder, split_projections
+from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder
 from packager.student.losses import hard_loss
 from packager.student.normalisation import Normalisation
 from packager.student.training import Progress, TrainingOptions, TrainingResult, train
@@ -76,7 +76,7 @@ def train_member(
         progress: told after every epoch.
     """
     config = options.member(index)
-    model = build_lead_decoder(contract, normalisation, config, fused=True)
+    model = build_lead_decoder(contract, normalisation, config)
     fit_regression(model, windows.inputs, windows.targets, normalisation)
 
     def loss(outputs: dict[str, Any], targets: dict[str, Any]) -> Any:
@@ -93,7 +93,6 @@ def train_member(
         options=replace(options.training, seed=options.training.seed + index),
         progress=progress,
     )
-    model = split_projections(model, contract, normalisation, config)
     save_student(model, describe("lead_decoder", contract, normalisation, [config]), folder)
     return result
 

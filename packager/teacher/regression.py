@@ -32,31 +32,26 @@ def fit_regression(
     model.get_layer("body_regression").set_weights([weights[:-1], weights[-1]])
 
 
-def _features_and_anchors(model: tf_keras.Model, inputs: Tensors) -> tuple[FloatArray, Tensors]:
-    anchors = model.get_layer("tail_anchors").output
+def _features_and_anchors(model: tf_keras.Model, inputs: Tensors) -> tuple[FloatArray, FloatArray]:
+    anchors = model.get_layer("tail_anchors_per_lead").output
     probe = tf_keras.Model(
-        model.inputs, {"features": model.get_layer("head_regression_features").output, **anchors}
+        model.inputs, {"features": model.get_layer("head_regression_features").output, "anchors": anchors}
     )
     named = tf_keras.Model(
         {tensor.name.split(":")[0]: tensor for tensor in model.inputs}, probe(model.inputs)
     )
     values: Tensors = predict(named, inputs)
-    return values.pop("features"), values
+    return values["features"], values["anchors"]
 
 
-def _differences(anchors: Tensors, targets: Tensors, normalisation: Normalisation) -> list[FloatArray]:
-    def normal(name: str, values: FloatArray) -> FloatArray:
+def _differences(anchors: FloatArray, targets: Tensors, normalisation: Normalisation) -> list[FloatArray]:
+    def normal(name: str) -> FloatArray:
         centre, width = normalisation.output_scale(name)
-        return (values - centre) / width
+        return (targets[name] - centre) / width
 
-    wind = normal("wind", targets["wind"]) - anchors["wind"]
-    return [
-        normal("temperature", targets["temperature"]) - anchors["temperature"][..., 0],
-        normal("dew_point", targets["dew_point"]) - anchors["dew_point"],
-        normal("pressure_msl", targets["pressure_msl"]) - anchors["pressure_msl"],
-        wind[..., 0],
-        wind[..., 1],
-    ]
+    wanted = [normal(name) for name in ("temperature", "dew_point", "pressure_msl")]
+    wanted += list(np.moveaxis(normal("wind"), -1, 0))
+    return [values - anchors[..., column] for column, values in enumerate(wanted)]
 
 
 def _solve(x: FloatArray, y: FloatArray) -> Any:

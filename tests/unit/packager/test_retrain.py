@@ -187,7 +187,7 @@ def test_modes_ask_less_the_less_they_move():
     shares = [UPDATE_MODES[name].moved_share for name in ("routine", "light")]
     goals = [UPDATE_MODES[name].goal_percent for name in ("routine", "light", "head")]
     assert (shares, goals) == (sorted(shares, reverse=True), [30.0, 12.0, 2.0])
-    assert UPDATE_MODES["head"].layers == "body_out_"
+    assert UPDATE_MODES["head"].layers == "body_out"
 
 
 def test_an_unknown_mode_lists_the_known_ones():

@@ -62,10 +62,10 @@ def moved_by_layer(model):
 
 
 def test_only_the_named_layers_move_and_of_them_no_more_weights_than_may(tmp_path):
-    facts, model = retrained(tmp_path, 0.5, layers="body_out_")
+    facts, model = retrained(tmp_path, 0.5, layers="body_out")
     moved = {name: count for name, count in moved_by_layer(model).items() if count}
-    assert all(name.startswith("body_out_") for name in moved)
-    heads = sum(layer.count_params() for layer in model.layers if layer.name.startswith("body_out_"))
+    assert all(name.startswith("body_out") for name in moved)
+    heads = sum(layer.count_params() for layer in model.layers if layer.name.startswith("body_out"))
     assert facts["weights"] == model.count_params()
     assert facts["weights_moved"] == round(0.5 * heads)
     # A weight that may move can, by chance, end where it was.
@@ -100,6 +100,6 @@ def test_the_share_is_kept_and_nothing_outside_of_the_allowed_is_chosen(share, s
 
 
 def test_options_can_be_written_down():
-    options = replace(RetrainOptions(0.1), layers="body_out_").to_dict()
-    assert (options["moved_share"], options["layers"]) == (0.1, "body_out_")
+    options = replace(RetrainOptions(0.1), layers="body_out").to_dict()
+    assert (options["moved_share"], options["layers"]) == (0.1, "body_out")
     assert options["distil"]["training"]["weight_decay"] == 0

@@ -1,5 +1,7 @@
 """The float head and tail compute what their names say, for every input."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,28 +11,35 @@ from hypothesis.extra.numpy import arrays
 
 from packager.contract import GUIDANCE_VARIABLES, reference_contract
 from packager.student.layers import (
-    CLOUD_LOGIT,
     AddRegression,
-    Anchors,
-    Denormalise,
-    GuidanceAnchors,
+    EveryDay,
     GuidanceFeatures,
+    Hours,
     LeadFeatures,
     NormaliseHistory,
-    OrderedQuantiles,
     RegressionFeatures,
-    SameHourYesterday,
     ValuesOnly,
 )
 from packager.student.normalisation import Normalisation
+from packager.student.tail import (
+    ANCHORS,
+    CLOUD_LOGIT,
+    SOFTNESS,
+    Anchors,
+    Chances,
+    GuidanceAnchors,
+    Numbers,
+    PhysicalOutput,
+    columns_of,
+)
 from weatherapp.core.solar import clock_features
 
 CONTRACT = reference_contract()
 CHANNELS = CONTRACT.input("history").channel_names
-LEVELS = CONTRACT.output("temperature").levels
 HOURS, LEADS = CONTRACT.history_hours, CONTRACT.lead_hours
+WIDTH = sum(spec.width for spec in CONTRACT.outputs)
 free_numbers = arrays(
-    np.float32, (2, 3, len(LEVELS)), elements=st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
+    np.float32, (1, 2, WIDTH), elements=st.floats(-1e4, 1e4, width=32, allow_subnormal=False)
 )
 
 
@@ -47,100 +56,139 @@ def hour_numbers(width=1):
     return np.repeat(hours[None, :, None, None], width, axis=-1)
 
 
-@settings(max_examples=200, deadline=None)
+def tail(raw, anchors=None):
+    """Raw numbers (case, lead, number) → every output, as the end of the model gives it."""
+    anchors = np.zeros((*raw.shape[:2], len(ANCHORS)), np.float32) if anchors is None else anchors
+    numbers, chances, outputs = tail_layers()
+    numbers, chances = numbers([raw, anchors]), chances(raw)
+    return {
+        name: layer(chances if layer.spec.kind == "probabilities" else numbers).numpy()
+        for name, layer in outputs.items()
+    }
+
+
+@cache
+def tail_layers():
+    norm = normalisation(temperature=(8.0, 5.0), wind_u=(0.0, 4.0), dew_point=(4.0, 10.0))
+    outputs = {spec.name: PhysicalOutput(CONTRACT, spec) for spec in CONTRACT.outputs if len(spec.shape) > 2}
+    return Numbers(CONTRACT, norm, len(ANCHORS)), Chances(CONTRACT), outputs
+
+
+@settings(max_examples=30, deadline=None)
 @given(free_numbers)
-def test_ordered_quantiles_never_cross(raw):
-    ordered = OrderedQuantiles(LEVELS)(raw).numpy()
-    assert np.isfinite(ordered).all()
-    assert (np.diff(ordered, axis=-1) >= 0).all()
+def test_quantiles_never_cross_and_stay_inside_the_valid_range(raw):
+    for name, values in tail(raw).items():
+        spec = CONTRACT.output(name)
+        assert np.isfinite(values).all(), name
+        if spec.kind == "quantiles":
+            # A step between numbers of thousands may vanish in their last digits.
+            slack = 1e-5 * np.abs(values[..., 1:]) + 1e-5 * np.abs(raw).max()
+            assert (np.diff(values, axis=-1) >= -slack).all(), name
+        if spec.valid_range[0] == 0:
+            assert values.min() >= 0, name
+        if spec.valid_range[1] == 1:
+            assert values.max() <= 1 + 1e-6, name
 
 
-@settings(max_examples=60, deadline=None)
-@given(free_numbers, st.sampled_from(["temperature", "wind_speed", "cloud_cover", "precipitation"]))
-def test_quantiles_stay_ordered_and_inside_the_valid_range_in_physical_units(raw, name):
-    spec = CONTRACT.output(name)
-    bounded = np.clip(raw, -20, 20)
-    ordered = OrderedQuantiles(spec.levels)(bounded)
-    physical = Denormalise(spec, (8.0, 5.0))([ordered]).numpy()
-    # Vectorised sigmoid and exp differ in the last bit from their scalar remainder.
-    assert (np.diff(physical, axis=-1) >= -4 * np.finfo(np.float32).eps * np.abs(physical[..., 1:])).all()
-    if spec.valid_range[0] == 0:
-        assert physical.min() >= 0
-    if name == "cloud_cover":
-        assert physical.max() <= 1
+@settings(max_examples=30, deadline=None)
+@given(free_numbers)
+def test_quantiles_of_ordinary_numbers_are_strictly_ordered(raw):
+    for name in ("temperature", "precipitation"):
+        values = tail(np.clip(raw, -3, 3))[name]
+        assert (np.diff(values, axis=-1) >= 0).all(), name
 
 
-def test_the_middle_quantile_is_the_free_number_itself():
-    raw = np.random.default_rng(1).normal(size=(1, 4, 7)).astype(np.float32)
-    ordered = OrderedQuantiles(LEVELS)(raw).numpy()
-    np.testing.assert_array_equal(ordered[..., 3], raw[..., 3])
-    step = np.log1p(np.exp(raw[..., 4] - 1))
-    np.testing.assert_allclose(ordered[..., 4] - ordered[..., 3], step, rtol=1e-5, atol=1e-6)
+@settings(max_examples=30, deadline=None)
+@given(free_numbers)
+def test_chances_of_each_output_add_up_to_one(raw):
+    for name in ("cloud_base", "precipitation_type"):
+        values = tail(raw)[name]
+        np.testing.assert_allclose(values.sum(axis=-1), 1, atol=1e-5)
 
 
-def test_denormalising_adds_the_anchor_before_the_units():
-    spec = CONTRACT.output("dew_point")
-    physical = Denormalise(spec, (4.0, 10.0))([tf.constant([[0.5]]), tf.constant([[-1.0]])])
-    assert physical.numpy() == pytest.approx(-1.0)
+def test_chances_are_the_softmax_of_their_own_numbers():
+    raw = np.random.default_rng(3).normal(size=(1, 4, WIDTH)).astype(np.float32)
+    spec = CONTRACT.output("cloud_base")
+    numbers = sum(other.width for other in CONTRACT.outputs if other.kind != "probabilities")
+    own = columns_of(CONTRACT, spec)
+    logits = raw[..., numbers + own.start : numbers + own.stop]
+    np.testing.assert_allclose(tail(raw)["cloud_base"], tf.nn.softmax(logits), rtol=1e-5)
+
+
+def test_the_middle_quantile_is_its_number_in_units_and_the_next_a_positive_step_away():
+    raw = np.random.default_rng(1).normal(size=(1, 4, WIDTH)).astype(np.float32)
+    own = raw[..., columns_of(CONTRACT, CONTRACT.output("temperature"))]
+    values = tail(raw)["temperature"]
+    np.testing.assert_allclose(values[..., 3], own[..., 3] * 5 + 8, rtol=1e-5)
+    step = (own[..., 4] + np.sqrt(own[..., 4] ** 2 + SOFTNESS)) / 2
+    np.testing.assert_allclose(values[..., 4] - values[..., 3], step * 5, rtol=1e-4)
+
+
+def test_the_anchor_is_added_before_the_units():
+    raw = np.zeros((1, LEADS, WIDTH), np.float32)
+    anchors = np.tile(np.arange(1, 7, dtype=np.float32), (1, LEADS, 1))
+    moved, still = tail(raw, anchors), tail(raw)
+    np.testing.assert_allclose(moved["temperature"] - still["temperature"], 1 * 5.0, rtol=1e-5)
+    np.testing.assert_allclose((moved["wind"] - still["wind"])[0, 0], [4 * 4.0, 5 * 4.0], rtol=1e-5)
+    np.testing.assert_allclose(moved["wind_speed"][..., 3] - still["wind_speed"][..., 3], 6 * 4.0, rtol=1e-5)
+    np.testing.assert_array_equal(moved["cloud_cover"], still["cloud_cover"])
 
 
 @pytest.mark.parametrize(("hour", "longitude"), [(385_704, -95.0), (500_003, 0.0), (421_337, 151.2)])
 def test_the_rotated_clock_is_the_solar_phase_at_the_valid_time(hour, longitude):
     latitude = np.array([40.0])
     clock = clock_features(np.array([hour]), latitude, np.array([longitude]))
-    features = LeadFeatures(LEADS)([clock, np.zeros((1, 3), np.float32)]).numpy()[0, :, 0]
+    features = LeadFeatures(LEADS)(clock).numpy()[0, :, 0]
     valid = hour + np.arange(1, LEADS + 1)
     expected = clock_features(valid, latitude, np.array([longitude]))[:, 2:4]
     # The equation of time moves by at most half a minute a day, a five-hundredth of a radian.
     np.testing.assert_allclose(features[:, :2], expected, atol=2 * 2 * np.pi * 30 / 86400 + 1e-5)
 
 
-def test_season_and_site_are_the_same_at_every_lead_and_the_lead_is_not():
-    clock, site = np.array([[0.6, 0.8, 0.0, 1.0]], np.float32), np.array([[0.1, 0.2, 0.3]], np.float32)
-    features = LeadFeatures(LEADS)([clock, site]).numpy()[0, :, 0]
-    assert features.shape == (LEADS, 11)
-    np.testing.assert_allclose(features[:, 2:7], np.tile([0.6, 0.8, 0.1, 0.2, 0.3], (LEADS, 1)), rtol=1e-6)
-    np.testing.assert_allclose(features[:, 7], np.arange(1, LEADS + 1) / LEADS, rtol=1e-6)
-    assert features[:, 10].tolist() == [0.0] * 24 + [1.0] * 24
+def test_the_lead_itself_is_among_its_features():
+    features = LeadFeatures(LEADS)(np.array([[0.6, 0.8, 0.0, 1.0]], np.float32)).numpy()[0, :, 0]
+    assert features.shape == (LEADS, 6)
+    np.testing.assert_allclose(features[:, 2], np.arange(1, LEADS + 1) / LEADS, rtol=1e-6)
+    assert features[:, 5].tolist() == [0.0] * 24 + [1.0] * 24
 
 
-def test_same_hour_yesterday_takes_the_hours_that_it_says():
-    days = SameHourYesterday(LEADS)(hour_numbers()).numpy()[0, :, 0]
-    for lead in (1, 2, 12, 23):
-        assert (lead - days[lead - 1])[:4].tolist() == [23, 24, 25, 48]
-    # The 24th lead's following hour is not observed yet: the oldest one of the last day stands in.
-    assert (24 - days[23])[:4].tolist() == [47, 24, 25, 48]
-    np.testing.assert_array_equal(days[24:, :4], days[:24, :4])
-    assert set(days[:, 4]) == {0.0}
+def test_every_lead_meets_the_same_hour_of_the_last_days():
+    history = hour_numbers()
+    day = EveryDay(LEADS)(Hours(-24, None)(history)).numpy()[0, :, 0, 0]
+    before = EveryDay(LEADS)(Hours(-48, -24)(history)).numpy()[0, :, 0, 0]
+    for lead in (1, 2, 12, 24):
+        assert lead - day[lead - 1] == 24
+        assert lead - before[lead - 1] == 48
+    np.testing.assert_array_equal(day[24:], day[:24])
+    assert Hours(-1, None)(history).numpy().ravel().tolist() == [0.0]
+
+
+def test_leads_that_are_no_whole_days_take_as_many_hours_as_they_need():
+    assert EveryDay(30)(Hours(-24, None)(hour_numbers())).shape == (1, 30, 1, 1)
 
 
 def test_anchors_start_from_yesterday_and_pressure_from_now():
-    history = hour_numbers(2 * len(CHANNELS))
-    anchors = {name: value.numpy() for name, value in Anchors(CONTRACT)(tf.constant(history)).items()}
+    history = tf.constant(hour_numbers(2 * len(CHANNELS)))
+    anchors = EveryDay(LEADS)(Anchors(CONTRACT)(history)).numpy()[0]
     yesterday = np.tile(np.arange(-23, 1, dtype=np.float32), 2)
-    np.testing.assert_array_equal(anchors["temperature"][0, :, 0], yesterday)
-    np.testing.assert_array_equal(anchors["dew_point"][0], yesterday)
-    np.testing.assert_array_equal(anchors["wind"][0], np.stack([yesterday, yesterday], axis=-1))
-    np.testing.assert_allclose(anchors["wind_speed"][0, :, 0], np.abs(yesterday) * 2**0.5, atol=2e-3)
-    np.testing.assert_array_equal(anchors["pressure_msl"][0], np.zeros(LEADS))
+    for name, values in zip(ANCHORS, anchors.T, strict=True):
+        if name == "pressure_msl":
+            np.testing.assert_array_equal(values, np.zeros(LEADS))
+        elif name == "wind_speed":
+            np.testing.assert_allclose(values, np.abs(yesterday) * 2**0.5, atol=2e-3)
+        else:
+            np.testing.assert_array_equal(values, yesterday)
 
 
 def test_the_regression_moves_the_anchor_of_its_own_target():
-    anchors = {
-        "temperature": tf.zeros((1, LEADS, 1)),
-        "dew_point": tf.zeros((1, LEADS)),
-        "pressure_msl": tf.zeros((1, LEADS)),
-        "wind": tf.zeros((1, LEADS, 2)),
-        "wind_speed": tf.ones((1, LEADS, 1)),
-    }
+    anchors = np.ones((1, LEADS, len(ANCHORS)), np.float32)
     change = np.arange(LEADS * 5, dtype=np.float32)[None]
-    moved = {name: value.numpy()[0] for name, value in AddRegression()([anchors, change]).items()}
+    moved = AddRegression()([anchors, change]).numpy()[0]
     lead = np.arange(LEADS)
-    np.testing.assert_array_equal(moved["temperature"][:, 0], lead * 5)
-    np.testing.assert_array_equal(moved["dew_point"], lead * 5 + 1)
-    np.testing.assert_array_equal(moved["pressure_msl"], lead * 5 + 2)
-    np.testing.assert_array_equal(moved["wind"], np.stack([lead * 5 + 3, lead * 5 + 4], axis=-1))
-    np.testing.assert_array_equal(moved["wind_speed"][:, 0], np.ones(LEADS))
+    for column in range(5):
+        np.testing.assert_array_equal(moved[:, column], 1 + lead * 5 + column)
+    assert ANCHORS[:5] == AddRegression.TARGETS
+    np.testing.assert_array_equal(moved[:, 5], np.ones(LEADS))
 
 
 def test_history_is_normalised_and_missing_values_become_zero():
@@ -195,23 +243,14 @@ def test_every_lead_has_its_own_guidance_and_that_of_the_first():
 
 
 def test_differences_start_from_guidance_where_there_is_some():
-    anchors = {
-        "temperature": np.full((1, LEADS, 1), -5.0, np.float32),
-        "dew_point": np.full((1, LEADS), -6.0, np.float32),
-        "pressure_msl": np.full((1, LEADS), -7.0, np.float32),
-        "wind": np.full((1, LEADS, 2), -8.0, np.float32),
-        "wind_speed": np.full((1, LEADS, 1), 9.0, np.float32),
-    }
+    anchors = np.tile(np.array([-5, -6, -7, -8, -8, 9], np.float32), (1, LEADS, 1))
     # Cloud cover 7 widths of 0.1 above 0.2.
     layer = GuidanceAnchors(normalisation(cloud_cover=(0.2, 0.1)).of(GUIDANCE_VARIABLES))
-    moved = {name: value.numpy() for name, value in layer([anchors, guidance_numbers([3, 47])]).items()}
-    for lead, expected in ((0, [1, 2, 3, 4, 5, np.hypot(4, 5)]), (3, [-5, -6, -7, -8, -8, 9])):
-        names = ("temperature", "dew_point", "pressure_msl", "wind", "wind_speed")
-        seen = np.concatenate([np.ravel(moved[name][0, lead]) for name in names])
-        np.testing.assert_allclose(seen, expected, rtol=1e-6)
-    cloud = moved.pop("cloud_cover")[0, :, 0]
-    assert cloud[0] == pytest.approx((0.9 - 0.5) * CLOUD_LOGIT)
-    assert cloud[[3, 47]].tolist() == [0, 0]
-    assert {name: value.shape for name, value in moved.items()} == {
-        name: value.shape for name, value in anchors.items()
-    }
+    moved = layer([anchors, guidance_numbers([3, 47])]).numpy()[0]
+    at = GUIDANCE_VARIABLES.index
+    given = [1 + at(name) for name in ANCHORS[:5]]
+    np.testing.assert_allclose(moved[0, :6], [*given, np.hypot(given[3], given[4])], rtol=1e-6)
+    np.testing.assert_allclose(moved[3, :6], [-5, -6, -7, -8, -8, 9], rtol=1e-6)
+    cloud = (0.2 + 0.1 * (1 + at("cloud_cover")) - 0.5) * CLOUD_LOGIT
+    assert moved[0, 6] == pytest.approx(cloud, rel=1e-5)
+    assert moved[[3, 47], 6].tolist() == [0, 0]

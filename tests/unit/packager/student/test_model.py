@@ -222,18 +222,3 @@ def test_an_ensemble_of_one_is_its_member(with_regression):
     inputs = weather(CASES)
     for name, values in ensemble(inputs, training=False).items():
         np.testing.assert_allclose(values, model(inputs, training=False)[name], rtol=1e-6, err_msg=name)
-
-
-def test_a_model_trained_with_one_projection_is_the_same_with_one_for_each_output():
-    from packager.student.lead_decoder import build_lead_decoder, split_projections
-    from packager.student.normalisation import Normalisation
-
-    config = LeadDecoderConfig(channels=8, context=16, per_lead=2, linear=4, hidden=(16, 8), regression=True)
-    norm = Normalisation.from_dict(description()["normalisation"])
-    fused = scrambled(build_lead_decoder(CONTRACT, norm, config, fused=True), seed=3)
-    split = split_projections(fused, CONTRACT, norm, config)
-    inputs = weather(CASES)
-    wanted, given = predict(fused, inputs), predict(split, inputs)
-    for name, values in wanted.items():
-        np.testing.assert_allclose(given[name], values, rtol=1e-5, atol=1e-5)
-    assert parameter_count(split) == parameter_count(fused)

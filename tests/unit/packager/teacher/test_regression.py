@@ -5,7 +5,7 @@ import pytest
 import tf_keras
 
 from packager.contract import reference_contract
-from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder
+from packager.student.lead_decoder import PROJECTION, LeadDecoderConfig, build_lead_decoder
 from packager.student.normalisation import measure_normalisation
 from packager.teacher.regression import PENALTY, fit_regression
 from tests.students import weather
@@ -44,12 +44,12 @@ def probed(model):
         model.inputs,
         {
             "features": model.get_layer("head_regression_features").output,
-            "anchors": model.get_layer("tail_anchors").output,
+            "anchors": model.get_layer("tail_anchors_per_lead").output,
         },
     )
     ordered = [INPUTS[tensor.name.split(":")[0]] for tensor in model.inputs]
     outputs = probe(ordered)
-    return np.asarray(outputs["features"], np.float64), {k: v.numpy() for k, v in outputs["anchors"].items()}
+    return np.asarray(outputs["features"], np.float64), outputs["anchors"].numpy()
 
 
 def normal(name, values):
@@ -60,9 +60,10 @@ def normal(name, values):
 def wanted(anchors, target):
     happened = targets()
     if target.startswith("wind"):
-        component = COLUMNS[target] - 3
-        return (normal("wind", happened["wind"]) - anchors["wind"])[..., component]
-    return normal(target, happened[target]) - anchors[target].reshape(CASES, -1)
+        values = normal("wind", happened["wind"])[..., COLUMNS[target] - 3]
+    else:
+        values = normal(target, happened[target])
+    return values - anchors[..., COLUMNS[target]]
 
 
 @pytest.mark.parametrize("target", COLUMNS)
@@ -84,11 +85,11 @@ def test_the_weights_are_the_ridge_solution(model, probed, target):
 def test_an_untrained_member_starts_as_that_regression(model, probed):
     fit_regression(model, INPUTS, targets(), NORMALISATION)
     for layer in model.layers:
-        if layer.name.startswith("body_out_"):
+        if layer.name == PROJECTION:
             layer.set_weights([0 * weight for weight in layer.get_weights()])
     kernel, bias = model.get_layer("body_regression").get_weights()
     features, anchors = probed
     change = (features @ kernel + bias).reshape(CASES, CONTRACT.lead_hours, 5)
     centre, width = NORMALISATION.output_scale("dew_point")
-    expected = (anchors["dew_point"] + change[..., 1]) * width + centre
+    expected = (anchors[..., COLUMNS["dew_point"]] + change[..., 1]) * width + centre
     np.testing.assert_allclose(model(INPUTS)["dew_point"], expected, atol=1e-3)
