@@ -117,7 +117,7 @@ class Numbers(layers.Layer):
 
 
 class Chances(layers.Layer):
-    """Raw numbers (lead, number) → (lead, class) of all outputs that are classes: softmax, output by output."""
+    """Raw numbers (lead, number) → (lead, class) of all outputs that are classes: a softmax for each."""
 
     # Above this a probability is 1 to the last digit, and its exponential still far from overflow.
     LARGEST = 40.0
