@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from packager.commands.arguments import add_model_arguments, add_teacher_arguments, foreign_models
 from packager.errors import PackagerError, RuntimeUnavailable
 from packager.recipes import (
     PROFILES,
@@ -96,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
             default=Path("var/work"),
             help="folder of finished stages (default: %(default)s)",
         )
+    for command in (train, package):
+        add_teacher_arguments(command)
+    add_model_arguments(package)
     verify = _command(
         commands, "verify", _verify, "run a bundle's artifact against its golden vectors and manifest"
     )
@@ -122,7 +126,11 @@ def _pipeline(options: argparse.Namespace, progress: Any) -> Any:
 
     load_tensorflow()
     return Pipeline(
-        options.work, get_profile(options.profile), dataset_file=options.dataset, progress=progress
+        options.work,
+        get_profile(options.profile),
+        dataset_file=options.dataset,
+        progress=progress,
+        **foreign_models(options),
     )
 
 

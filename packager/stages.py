@@ -54,12 +54,20 @@ class TeacherStages:
         dataset_file: hourly observations, perhaps with guidance beside them; the reference dataset when not
             given.
         progress: told what happens.
+        teacher_file: a model from elsewhere that teaches in the place of our own.
+        teacher_contract: its side file; the one beside it when not given.
+        model_file: a small PyTorch model from elsewhere, for recipes that convert it as it is.
+        model_contract: its side file; the one beside it when not given.
     """
 
     work: Path
     profile: Profile
     dataset_file: Path | None = None
     progress: Progress = no_progress
+    teacher_file: Path | None = None
+    teacher_contract: Path | None = None
+    model_file: Path | None = None
+    model_contract: Path | None = None
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -184,9 +192,15 @@ class TeacherStages:
         return self._stage("references", inputs, make)
 
     def teacher(self) -> Stage:
-        """The server model; each member is a stage, so that a killed job keeps the members it has."""
+        """The server model; each member is a stage, so that a killed job keeps the members it has.
+
+        Raises:
+            TeacherRefused: a model from elsewhere does not fulfil the contract.
+        """
         from packager.teacher.ensemble import join_members
 
+        if self.teacher_file is not None:
+            return self._foreign("teacher", self.teacher_file, self.teacher_contract)
         members = [self._member(index) for index in range(self.profile.members)]
         inputs = {"members": [m.key for m in members], "source": source_digest(*EVALUATION_SOURCES)}
 
@@ -197,6 +211,30 @@ class TeacherStages:
             return self._evaluate_model(folder, self.held_out) | {"members": [dict(m.facts) for m in members]}
 
         return self._stage("teacher", inputs, make)
+
+    def _foreign(self, name: str, file: Path, side_file: Path | None) -> Stage:
+        """A model from elsewhere, checked, kept and scored as our own are."""
+        from packager.teacher.foreign.keeping import find_foreign, keep_foreign
+
+        given = find_foreign(file, side_file, self.contract)
+        inputs = {
+            "foreign": given.identity,
+            "data": self.data().key,
+            "contract": self.contract.digest,
+            "source": source_digest("packager/teacher", *EVALUATION_SOURCES),
+        }
+
+        def make(folder: Path) -> Mapping[str, Any]:
+            self.progress(name, 0.1, f"checking {file.name}")
+            description = keep_foreign(given, self.contract, self.cases["unseen_station"].inputs, folder)
+            self.progress(name, 0.5, "scoring")
+            return self._evaluate_model(folder, self.held_out) | {
+                "file": file.name,
+                "format": given.format,
+                "crossing": description["crossing"],
+            }
+
+        return self._stage(name, inputs, make)
 
     def _stage(
         self, name: str, inputs: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]
@@ -283,19 +321,16 @@ class TeacherStages:
         return score_forecasts(outputs, windows.targets, self.contract, split=split).to_dict()
 
     def _evaluate_model(self, folder: Path, cases: Mapping[str, Windows]) -> dict[str, Any]:
-        from packager.student import load_student
-        from packager.student.lead_decoder import parameter_count
-        from packager.student.training import predict
+        from packager.teacher.forecasting import forecasts_of
 
-        model = load_student(folder)
-        scores = {split: self._score(predict(model, w.inputs), w, split) for split, w in cases.items()}
-        facts = {"parameters": parameter_count(model), "scores": scores}
+        forecast = forecasts_of(folder)
+        scores = {split: self._score(forecast(w.inputs), w, split) for split, w in cases.items()}
+        facts = {"parameters": forecast.parameters, "scores": scores}
         if not self.contract.has_guidance:
             return facts
         # A server may lose its guidance feed: say how good the model is then.
         without = {
-            split: self._score(predict(model, without_guidance(w.inputs)), w, split)
-            for split, w in cases.items()
+            split: self._score(forecast(without_guidance(w.inputs)), w, split) for split, w in cases.items()
         }
         return facts | {"scores_without_guidance": without}
 

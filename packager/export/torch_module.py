@@ -1,0 +1,56 @@
+"""A PyTorch model and its side file as one module, which converters export again. Runs where PyTorch is."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from packager.contract import Contract
+from packager.export.fitted import Operations, fitted
+from packager.teacher.foreign.interface import TorchModel
+from packager.teacher.foreign.side_file import TeacherContract
+from packager.types import Tensors
+
+
+class FittedModule(torch.nn.Module):
+    """From the contract's inputs, by keyword, to a dict of its outputs."""
+
+    def __init__(self, model: TorchModel, side: TeacherContract, contract: Contract) -> None:
+        super().__init__()
+        self.inner = model.module()
+        self._call = fitted(
+            lambda given: self.inner(**given), list(model.inputs), side, contract, torch_operations()
+        )
+
+    def forward(self, **tensors: Any) -> dict[str, Any]:
+        """Outputs by contract name."""
+        return self._call(tensors)
+
+
+def torch_operations() -> Operations:
+    """The operations of a PyTorch graph."""
+    return Operations(
+        take=lambda tensor, channels: tensor.index_select(-1, torch.tensor(channels)),
+        clip=torch.clamp,
+        total=lambda tensor: tensor.sum(dim=-1, keepdim=True),
+        constant=lambda numbers: torch.tensor(numbers, dtype=torch.float32),
+    )
+
+
+def one_case(contract: Contract) -> dict[str, Any]:
+    """Inputs of one case of zeros: what a phone asks for at once."""
+    return {spec.name: torch.zeros(spec.shape, dtype=torch.float32) for spec in contract.inputs}
+
+
+def case_of(inputs: Tensors, index: int) -> dict[str, Any]:
+    """One case of many, as tensors."""
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(values[index : index + 1]))
+        for name, values in inputs.items()
+    }
+
+
+def exported(module: Any, contract: Contract) -> Any:
+    """The module as `torch.export` sees it, for one case at a time."""
+    with torch.no_grad():
+        return torch.export.export(module, (), one_case(contract), strict=False)
