@@ -24,6 +24,8 @@ from packager.types import FloatArray
 
 # By layer: its variables, in the order in which a plain layer has them.
 Variables = Mapping[str, list[Any]]
+# From so many bits a kernel is stored as floats, and not rounded to integers.
+FLOAT_BITS = 16
 
 
 def load_toolkit() -> Any:
