@@ -29,16 +29,25 @@ TOLERANCES = {
     "precipitation_type": 0.05,
     "precipitation": 0.5,
 }
-ENGINE_MIN = {"tflite": {"litert": "2.0"}, "coreml": {"ios": "17.0"}}
+ENGINE_MIN = {
+    "tflite": {"litert": "2.0"},
+    "coreml": {"ios": "17.0"},
+    "onnx": {"onnxruntime": "1.17"},
+    # It has no releases: the day of the sources that an artifact was run with.
+    "micro": {"tflite_micro": "2026.10.23"},
+}
 TOOLCHAIN = {
     "tflite": ("tensorflow", "tf_keras", "litert-quantizer", "ai-edge-litert", "numpy"),
     "coreml": ("tensorflow", "tf_keras", "coremltools", "numpy"),
+    "onnx": ("tensorflow", "tf_keras", "tf2onnx", "onnx", "onnxruntime", "numpy"),
+    "micro": ("tensorflow", "tf_keras", "litert-quantizer", "tflite-micro", "numpy"),
 }
 # The weights are learned from public-domain, CC0 and NREL data and released as the project is.
 LICENCE = "Apache-2.0"
 CODE_VERSION = "0.1.0"
-# Of the teacher and the baselines a manifest holds the leads that do not overlap, and all together.
-BUCKETS = ("1-6", "7-12", "13-24", "25-48", "1-48")
+# A manifest holds scores over the leads that do not overlap, and over all together.
+ALL_LEADS = "1-48"
+BUCKETS = ("1-6", "7-12", "13-24", "25-48", ALL_LEADS)
 DIGITS = 4
 
 
@@ -57,13 +66,14 @@ def make_bundle(
     teacher: str,
     released: Bundle | None = None,
     mode: str = "",
+    region: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the bundle of a variant.
 
     Args:
         path: the archive to write.
         recipe: how the variant was made.
-        artifact: `.tflite` file or `.mlpackage` folder.
+        artifact: `.tflite` or `.onnx` file, `.mlpackage` or `.micro` folder.
         quantization: what the exporter said about the numbers.
         evaluation: what running it showed; goes into the manifest, its figures rounded.
         references: by source, split, score and lead bucket: what else was scored on the same cases.
@@ -74,6 +84,7 @@ def make_bundle(
         teacher: digest of the teacher's stage.
         released: the bundle that this one was retrained from: its golden inputs are asked again.
         mode: how it was retrained.
+        region: where it was fine-tuned to forecast better, as `packager.dataset.region` writes it.
 
     Returns:
         `sha256`, `bytes` of the archive and `bytes_on_wire`, what a phone downloads.
@@ -91,15 +102,15 @@ def make_bundle(
         "recipe": {"name": recipe.name, "digest": recipe.digest, "steps": _steps(recipe)},
         "contract": {"name": contract.name, "version": contract.version, "sha256": contract.digest},
         "artifact": artifact.name,
-        "engine_min": ENGINE_MIN[format_],
-        "sizes": {"artifact": _size(artifact)},
+        "engine_min": engine_min(format_, quantization),
+        "sizes": {"artifact": _size(artifact), **_memory(quantization)},
         "scores": _scores(evaluation, references),
         "provenance": {
             "dataset": _about_data(dataset, counts),
             "code": {"version": CODE_VERSION, "digest": source_digest("packager", "weatherapp/core")},
             "teacher": teacher,
             "toolchain": {name: version(name) for name in TOOLCHAIN[format_]},
-            **({"base": {"sha256": released.sha256, "mode": mode}} if released else {}),
+            **({"base": _base(released, mode, region)} if released else {}),
         },
         "licence": LICENCE,
         "quantization": dict(quantization),
@@ -107,6 +118,24 @@ def make_bundle(
     }
     digest = write_bundle(path, artifact=artifact, manifest=manifest, golden=golden, contract=contract)
     return {"sha256": digest, "bytes": path.stat().st_size, "bytes_on_wire": wire_size(path)}
+
+
+def engine_min(format_: str, quantization: Mapping[str, Any]) -> dict[str, str]:
+    """The oldest engine that runs an artifact: what its exporter aimed at, where it says so."""
+    target = quantization.get("minimum_deployment_target")
+    return {"ios": f"{target.removeprefix('iOS')}.0"} if target else ENGINE_MIN[format_]
+
+
+def _memory(quantization: Mapping[str, Any]) -> dict[str, int]:
+    """Bytes that a microcontroller needs: the model in flash and the arena in memory."""
+    return {
+        name: quantization[f"{name}_bytes"] for name in ("model", "arena") if f"{name}_bytes" in quantization
+    }
+
+
+def _base(released: Bundle, mode: str, region: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a retrained bundle came from, and the region that it was fine-tuned for, where there is one."""
+    return {"sha256": released.sha256, "mode": mode, **({"region": dict(region)} if region else {})}
 
 
 def _steps(recipe: Recipe) -> list[dict[str, Any]]:
@@ -120,19 +149,27 @@ def _steps(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _scores(evaluation: Mapping[str, Any], references: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures for people and gates: four digits say more than a thousand cases can, and travel small."""
-    beside = {
-        name: {score: {b: values[b] for b in BUCKETS} for score, values in splits[GATE_SPLIT].items()}
-        for name, splits in references.items()
+    """Figures for people and gates, as short as they can be: they travel in every bundle and every patch."""
+    own = {split: _by_bucket(scores) for split, scores in evaluation.get("scores", {}).items()}
+    beside = {name: _by_bucket(splits[GATE_SPLIT]) for name, splits in references.items()}
+    rest: dict[str, Any] = _rounded({k: v for k, v in evaluation.items() if k != "scores"}, DIGITS)
+    if "max_abs_difference" in rest:
+        rest["max_abs_difference"] = _rounded(rest["max_abs_difference"], 2)
+    return rest | {"scores": own, "references": {GATE_SPLIT: beside}}
+
+
+def _by_bucket(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Scores by lead; the mean over all of them, which gates compare closely, with one digit more."""
+    return {
+        score: {b: _rounded(values[b], DIGITS if b == ALL_LEADS else DIGITS - 1) for b in BUCKETS if b in values}
+        for score, values in scores.items()
     }
-    rounded: dict[str, Any] = _rounded({**evaluation, "references": {GATE_SPLIT: beside}})
-    return rounded
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: Any, digits: int) -> Any:
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+        return {key: _rounded(item, digits) for key, item in value.items()}
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
 def _about_data(dataset: Dataset, counts: Mapping[str, int]) -> dict[str, Any]:

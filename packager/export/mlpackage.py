@@ -16,26 +16,78 @@ NAMESPACE = uuid.NAMESPACE_OID
 MODEL = "com.apple.CoreML/model.mlmodel"
 WEIGHTS = "com.apple.CoreML/weights"
 AUTHOR = "com.apple.CoreML"
+# The format's numbers of half and single precision, `DataType` in MIL.proto.
+FLOATS = {10: "fp16", 11: "fp32"}
+SHORTEST = 2
+
+
+def block_of(specification: Any) -> Any:
+    """The one block of the one function of a specification."""
+    (function,) = specification.mlProgram.functions.values()
+    (block,) = function.block_specializations.values()
+    return block
 
 
 def rename_outputs(specification: Any, names: Mapping[str, str]) -> None:
     """Give the outputs the contract's names, and everything between input and output a short one.
 
-    A name of a layer, carried through every pass, is most of a small model's description.
+    A name of a layer, carried through every pass, is most of a small model's description; half of the rest
+    are constants that every operation has for itself.
     """
+    merge_constants(specification)
     (function,) = specification.mlProgram.functions.values()
-    (block,) = function.block_specializations.values()
+    block = block_of(specification)
     short = {item.name: item.name for item in function.inputs}
     short |= {name: names[name] for name in block.outputs}
     for operation in block.operations:
         for output in operation.outputs:
-            output.name = short.setdefault(output.name, f"v{len(short)}")
+            output.name = short.setdefault(output.name, _letters(len(short)))
         for binding in _bindings(operation):
             binding.name = short[binding.name]
         _name_itself(operation)
     block.outputs[:] = [short[name] for name in block.outputs]
     for feature in specification.description.output:
         feature.name = names[feature.name]
+
+
+def merge_constants(specification: Any) -> None:
+    """Keep one of equal axes, shapes, flags and scalars.
+
+    Not of equal vectors of floats: those may be biases, which are equal before training and not after it,
+    and a retrained model must have the graph of the released one.
+    """
+    block = block_of(specification)
+    first: dict[bytes, str] = {}
+    same: dict[str, str] = {}
+    doubled: list[int] = []
+    for index, operation in enumerate(block.operations):
+        for binding in _bindings(operation):
+            binding.name = same.get(binding.name, binding.name)
+        if not _may_be_merged(operation):
+            continue
+        name = operation.outputs[0].name
+        value = operation.attributes["val"].SerializeToString(deterministic=True)
+        same[name] = first.setdefault(value, name)
+        if same[name] != name:
+            doubled.append(index)
+    for index in reversed(doubled):
+        del block.operations[index]
+
+
+def _may_be_merged(operation: Any) -> bool:
+    if operation.type != "const" or operation.attributes["val"].WhichOneof("value") != "immediateValue":
+        return False
+    declared = operation.outputs[0].type.tensorType
+    return declared.rank == 0 or declared.dataType not in FLOATS
+
+
+def _letters(number: int) -> str:
+    """At least two capitals: no word of the format is written so, and zstd finds pairs of them cheap."""
+    name = ""
+    while number or len(name) < SHORTEST:
+        number, letter = divmod(number, 26)
+        name = chr(ord("A") + letter) + name
+    return name
 
 
 def _bindings(operation: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""The palette of a weight matrix: the 16 values that leave the least squared error.
+"""The palette of a weight matrix: the 2 to 256 values that leave the least squared error.
 
 coremltools' own k-means stops early, starts from one random guess and adds up in an order that depends on
 threads.
@@ -13,26 +13,30 @@ ENTRIES = 16
 ITERATIONS = 300
 
 
-def palette(weights: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+def palette(weights: NDArray[Any], entries: int = ENTRIES) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Cluster a weight matrix; the same weights always give the same palette.
 
-    A matrix with at most 16 distinct values, as clustering with fine-tuning leaves it, is kept exactly.
+    A matrix with no more distinct values than entries, as clustering with fine-tuning leaves it, is kept
+    exactly. Zeros that are more than an even share, as pruning leaves them, have an entry of their own.
+
+    The most frequent entry comes first. So the same codes are frequent in every matrix, whatever its values,
+    and the one code table that zstd makes for all of them fits all.
 
     Args:
         weights: any shape, floating point.
+        entries: 2 to 256.
 
     Returns:
-        (16,) increasing entries of the weights' type, zeros at the end when fewer are needed; and the flat
-        index of every weight.
+        (entries,) values of the weights' type, zeros at the end when fewer are needed; and the flat index of
+        every weight.
     """
-    values, inverse, counts = np.unique(weights, return_inverse=True, return_counts=True)
-    table = np.zeros(ENTRIES, weights.dtype)
-    centres = values.astype(np.float64)
-    if len(values) > ENTRIES:
-        starts = (_even_shares(centres, counts), np.linspace(centres[0], centres[-1], ENTRIES))
-        found = [_lloyd(centres, counts, start) for start in starts]
-        centres = min(found, key=lambda entries: _squared_error(values, counts, entries))
+    # As float64: on some processors numpy 2.4 does not sort float16 right.
+    exact = weights.astype(np.float64)
+    values, inverse, counts = np.unique(exact, return_inverse=True, return_counts=True)
+    table = np.zeros(entries, weights.dtype)
+    centres = values if len(values) <= entries else _centres(values, counts, entries)
     table[: len(centres)] = centres
+    table = _frequent_first(table, np.bincount(nearest_entries(values, table), counts, entries))
     return table, nearest_entries(values, table)[inverse.ravel()]
 
 
@@ -41,12 +45,31 @@ def nearest_entries(weights: NDArray[Any], table: NDArray[Any]) -> NDArray[np.ui
 
     A weight that did not change keeps its index in a table that did not change.
     """
-    distance = np.abs(weights.astype(np.float64).reshape(-1, 1) - table.astype(np.float64))
-    return np.asarray(np.argmin(distance, axis=1), np.uint8)
+    values, inverse = np.unique(weights.astype(np.float64), return_inverse=True)
+    distance = np.abs(values.reshape(-1, 1) - table.astype(np.float64))
+    return np.asarray(np.argmin(distance, axis=1), np.uint8)[inverse.ravel()]
 
 
-def _even_shares(values: NDArray[np.float64], counts: NDArray[Any]) -> NDArray[np.float64]:
-    shares = (np.arange(ENTRIES) + 0.5) / ENTRIES
+def _frequent_first(table: NDArray[Any], counts: NDArray[Any]) -> NDArray[Any]:
+    # Unused entries stay behind; equally frequent ones increase.
+    return table[np.lexsort((table, -counts))]
+
+
+def _centres(values: NDArray[np.float64], counts: NDArray[Any], entries: int) -> NDArray[np.float64]:
+    zero = values == 0
+    if counts[zero].sum() * entries <= counts.sum():
+        return _best(values, counts, entries)
+    return np.append(_best(values[~zero], counts[~zero], entries - 1), 0.0)
+
+
+def _best(values: NDArray[np.float64], counts: NDArray[Any], entries: int) -> NDArray[np.float64]:
+    starts = (_even_shares(values, counts, entries), np.linspace(values[0], values[-1], entries))
+    found = [_lloyd(values, counts, start) for start in starts]
+    return min(found, key=lambda centres: _squared_error(values, counts, centres))
+
+
+def _even_shares(values: NDArray[np.float64], counts: NDArray[Any], entries: int) -> NDArray[np.float64]:
+    shares = (np.arange(entries) + 0.5) / entries
     return values[np.searchsorted(np.cumsum(counts) / counts.sum(), shares)]
 
 
@@ -70,6 +93,5 @@ def _nearest(values: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArr
     return np.searchsorted((centres[1:] + centres[:-1]) / 2, values)
 
 
-def _squared_error(values: NDArray[Any], counts: NDArray[Any], centres: NDArray[np.float64]) -> float:
-    exact = values.astype(np.float64)
-    return float(np.sum(counts * (exact - centres[_nearest(exact, centres)]) ** 2))
+def _squared_error(values: NDArray[np.float64], counts: NDArray[Any], centres: NDArray[np.float64]) -> float:
+    return float(np.sum(counts * (values - centres[_nearest(values, centres)]) ** 2))

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packager.errors import ArtifactRefused, RuntimeUnavailable
-from packager.runtimes.milweights import DECOMPRESSORS
+from packager.runtimes.milweights import DECOMPRESSORS, unpack
 
 PROTO_PACKAGE = "packager_coreml_proto"
 BLOB_SENTINEL = 0xDEADBEEF
@@ -37,6 +37,8 @@ NUMPY_TYPES = {
     "int32": np.int32,
     "uint32": np.uint32,
 }
+# Types narrower than a byte, which the file packs and numpy holds a byte each; int4 is signed.
+NARROW_BITS = {"uint1": 1, "uint2": 2, "uint3": 3, "uint4": 4, "uint6": 6, "int4": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +156,17 @@ class _Reader:
         if spec.blocks:
             raise ArtifactRefused(f"Operation {spec.type} holds blocks; control flow does not run here.")
         if spec.type == "const" or spec.type.startswith("constexpr_"):
-            name, declared = outputs[0]
-            self._keep(name, declared, self._constant(spec, declared))
+            values = self._constants(spec)
+            for (name, declared), value in zip(outputs, values, strict=True):
+                self._keep(name, declared, np.reshape(value, declared.shape) if declared.shape else value)
             return None
         inputs = {key: tuple(self._bindings(argument.arguments)) for key, argument in spec.inputs.items()}
         self.types.update(outputs)
         return Operation(spec.type, inputs, outputs)
 
-    def _constant(self, spec: Any, declared: TensorType) -> Any:
+    def _constants(self, spec: Any) -> tuple[Any, ...]:
         if spec.type == "const":
-            return self._value(spec.attributes["val"])
+            return (self._value(spec.attributes["val"]),)
         if spec.type not in DECOMPRESSORS:
             raise ArtifactRefused(
                 f"Operation {spec.type} does not run here; "
@@ -172,7 +175,8 @@ class _Reader:
         values = {key: self._value(value) for key, value in spec.attributes.items() if key != "name"}
         for key, argument in spec.inputs.items():
             values[key] = self.constants[next(iter(self._bindings(argument.arguments)))]
-        return DECOMPRESSORS[spec.type](values).reshape(declared.shape)
+        given = DECOMPRESSORS[spec.type](values)
+        return given if isinstance(given, tuple) else (given,)
 
     def _bindings(self, arguments: Iterable[Any]) -> Iterable[str]:
         for argument in arguments:
@@ -197,9 +201,9 @@ class _Reader:
         kind = tensor.WhichOneof("value")
         if declared.dtype == "string":
             return str(tensor.strings.values[0])
-        dtype = NUMPY_TYPES[declared.dtype]
         if kind == "bytes":
-            return np.frombuffer(tensor.bytes.values, dtype).reshape(declared.shape)
+            return _from_bytes(tensor.bytes.values, declared)
+        dtype = NUMPY_TYPES[declared.dtype]
         return np.array(getattr(tensor, kind).values, dtype).reshape(declared.shape)
 
     def _blob(self, spec: Any, declared: TensorType) -> NDArray[Any]:
@@ -209,11 +213,26 @@ class _Reader:
             raise ArtifactRefused(f"Its weights are at {spec.fileName!r}, outside of the package.")
         data = self.blobs.setdefault(name, path.read_bytes() if name not in self.blobs else b"")
         sentinel, _, size, offset = BLOB_HEADER.unpack_from(data, spec.offset)
-        dtype = np.dtype(NUMPY_TYPES[declared.dtype])
-        count = math.prod(declared.shape)
-        if sentinel != BLOB_SENTINEL or size < count * dtype.itemsize:
+        if sentinel != BLOB_SENTINEL or size < _byte_count(declared) or offset + size > len(data):
             raise ArtifactRefused(f"{path.name} holds no {declared.dtype} {declared.shape} at {spec.offset}.")
-        return np.frombuffer(data, dtype, count, offset).reshape(declared.shape)
+        return _from_bytes(data[offset : offset + size], declared)
+
+
+def _byte_count(declared: TensorType) -> int:
+    count = math.prod(declared.shape)
+    if declared.dtype in NARROW_BITS:
+        return -(-count * NARROW_BITS[declared.dtype] // 8)
+    return count * np.dtype(NUMPY_TYPES[declared.dtype]).itemsize
+
+
+def _from_bytes(data: bytes, declared: TensorType) -> NDArray[Any]:
+    """Numbers as they stand in a file; of narrow types the least significant bits come first."""
+    count = math.prod(declared.shape)
+    if declared.dtype not in NARROW_BITS:
+        return np.frombuffer(data, NUMPY_TYPES[declared.dtype], count).reshape(declared.shape)
+    values = unpack(np.frombuffer(data, np.uint8), NARROW_BITS[declared.dtype], count)
+    signed = np.where(values > 7, values.astype(np.int8) - 16, values) if declared.dtype == "int4" else values
+    return signed.astype(np.int8 if declared.dtype == "int4" else np.uint8).reshape(declared.shape)
 
 
 def tensor_type(spec: Any) -> TensorType:

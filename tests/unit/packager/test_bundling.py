@@ -5,7 +5,7 @@ from importlib.metadata import version
 import pytest
 
 from packager.bundle import open_bundle
-from packager.bundling import ENGINE_MIN, TOLERANCES, TOOLCHAIN, make_bundle
+from packager.bundling import ENGINE_MIN, TOLERANCES, TOOLCHAIN, engine_min, make_bundle
 from packager.contract import reference_contract
 from packager.errors import ArtifactRefused
 from packager.recipes import get_recipe, parse_recipe
@@ -50,6 +50,12 @@ def bundled(path, artifact, **changed):
 def test_every_output_has_a_tolerance_and_every_format_an_engine():
     assert set(TOLERANCES) == {spec.name for spec in CONTRACT.outputs}
     assert set(ENGINE_MIN) == set(TOOLCHAIN) == set(FORMATS)
+
+
+def test_the_engine_is_as_new_as_the_exporter_aimed_at():
+    assert engine_min("coreml", {"minimum_deployment_target": "iOS18"}) == {"ios": "18.0"}
+    assert engine_min("coreml", {"minimum_deployment_target": "iOS16"}) == {"ios": "16.0"}
+    assert engine_min("tflite", {"scheme": "w8a8"}) == ENGINE_MIN["tflite"]
 
 
 @pytest.mark.parametrize("name", sorted({name for names in TOOLCHAIN.values() for name in names}))
@@ -118,15 +124,20 @@ def test_a_manifest_holds_what_else_was_scored_on_the_same_cases(tmp_path, artif
     bundled(tmp_path / "one.bundle", artifact)
     references = open_bundle(tmp_path / "one.bundle").manifest["scores"]["references"]
     scores = references["unseen_station"]["teacher"]["temperature"]
-    assert scores == {"1-6": 1.0, "7-12": 1.235, "13-24": 2.0, "25-48": 3.0, "1-48": None}
+    assert scores == {"1-6": 1.0, "7-12": 1.23, "13-24": 2.0, "25-48": 3.0, "1-48": None}
     assert set(references) == {"unseen_station"}
 
 
-def test_figures_are_rounded_to_four_digits_and_counts_are_not(tmp_path, artifact):
-    scores = {"unseen_station": {"pressure_msl": {"1-48": 1013.2468}, "precipitation": {"1-48": 0.000123456}}}
+def test_figures_are_rounded_and_counts_are_not(tmp_path, artifact):
+    scores = {
+        "unseen_station": {
+            "pressure_msl": {"1-48": 1013.2468, "1-6": 1013.2468},
+            "precipitation": {"1-48": 0.000123456},
+        }
+    }
     bundled(tmp_path / "one.bundle", artifact, evaluation=EVALUATION | {"scores": scores, "cases": 123456})
     held = open_bundle(tmp_path / "one.bundle").manifest["scores"]
-    assert held["scores"]["unseen_station"]["pressure_msl"]["1-48"] == 1013
+    assert held["scores"]["unseen_station"]["pressure_msl"] == {"1-48": 1013, "1-6": 1010}
     assert held["scores"]["unseen_station"]["precipitation"]["1-48"] == 0.0001235
     assert held["cases"] == 123456
 

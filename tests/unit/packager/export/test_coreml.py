@@ -62,5 +62,21 @@ def test_identifiers_follow_the_content(tmp_path):
 
 
 def test_unknown_weights_name_the_known_ones(tmp_path):
-    with pytest.raises(ConversionFailed, match="'pal3' are not known; choose one of fp32, fp16, pal4"):
+    with pytest.raises(ConversionFailed, match="'pal3' are not known; choose one of fp32, fp16, int8"):
         export_coreml(small_student(), CONTRACT, tmp_path / "x.mlpackage", weights="pal3")
+
+
+def test_a_target_that_is_too_old_is_refused_before_anything_is_converted(tmp_path):
+    with pytest.raises(ConversionFailed, match=r"ios17 cannot hold int4 .* target ios18, or choose pal4"):
+        export_coreml(small_student(), CONTRACT, tmp_path / "x.mlpackage", weights="int4")
+    with pytest.raises(ConversionFailed, match="'ios15' is not known; choose one of ios16, ios17, ios18"):
+        export_coreml(small_student(), CONTRACT, tmp_path / "x.mlpackage", weights="fp16", target="ios15")
+
+
+def test_the_exporter_says_what_the_file_holds():
+    said = mlpackage("pal4")[1]
+    assert said["scheme"] == "pal4"
+    assert said["minimum_deployment_target"] == "iOS17"
+    # Projections of a few outputs are too small for a palette.
+    assert said["matrices"]["pal4"] > 5
+    assert set(said["matrices"]) == {"fp16", "fp32", "pal4"}

@@ -90,7 +90,7 @@ def test_palettized_weights_are_what_coremltools_decompresses(tmp_path):
             # As float32: on some processors numpy 2.4 does not sort float16 right.
             assert len(np.unique(theirs.astype(np.float32))) <= 16
             compared += 1
-    assert compared == mlpackage("pal4")[1]["palettized_tensors"] > 5
+    assert compared == mlpackage("pal4")[1]["matrices"]["pal4"] > 5
 
 
 def test_a_thousand_cases_take_seconds():
