@@ -47,7 +47,13 @@ class Windows:
 
 
 def make_windows(
-    dataset: Dataset, contract: Contract, *, stride: int, split: str, offset: int = 0
+    dataset: Dataset,
+    contract: Contract,
+    *,
+    stride: int,
+    split: str,
+    offset: int = 0,
+    with_target: bool = True,
 ) -> Windows:
     """Cut the windows of one split.
 
@@ -57,10 +63,10 @@ def make_windows(
         stride: init times are the hours since 1970 that leave `offset` when divided by it.
         split: "train", "early_stopping", "unseen_period" or "unseen_station".
         offset: hours; other offsets give other windows of the same weather.
+        with_target: leave out windows without any target.
 
     Returns:
-        Windows, sorted by station and init time. Each has a temperature in three quarters of its history and
-        a target.
+        Windows, sorted by station and init time. Each has a temperature in three quarters of its history.
 
     Raises:
         SplitUnknown: no such split.
@@ -70,7 +76,7 @@ def make_windows(
     length = contract.history_hours + contract.lead_hours
     first_row = _window_starts(dataset, contract, stride, offset)
     chosen = first_row[windows_of_split(dataset, first_row, length, parse_split(split))]
-    chosen = chosen[_usable(dataset, chosen, contract)]
+    chosen = chosen[_usable(dataset, chosen, contract, with_target=with_target)]
     init_row = chosen + contract.history_hours - 1
     return Windows(
         inputs=_inputs(dataset, chosen, init_row, contract),
@@ -122,7 +128,7 @@ def _window_starts(dataset: Dataset, contract: Contract, stride: int, offset: in
     return np.flatnonzero(whole & (init_hour % stride == offset % stride))
 
 
-def _usable(dataset: Dataset, first_row: IntArray, contract: Contract) -> BoolArray:
+def _usable(dataset: Dataset, first_row: IntArray, contract: Contract, *, with_target: bool) -> BoolArray:
     reported = np.isfinite(dataset.values)
     temperatures = np.concatenate([[0], np.cumsum(reported[:, VARIABLES.index("temperature")])])
     init = first_row + contract.history_hours
@@ -130,7 +136,8 @@ def _usable(dataset: Dataset, first_row: IntArray, contract: Contract) -> BoolAr
     any_value = reported.any(axis=1) | np.isfinite(dataset.precipitation_type)
     targets = np.concatenate([[0], np.cumsum(any_value)])
     has_target = targets[init + contract.lead_hours] > targets[init]
-    return np.asarray((in_history >= TEMPERATURE_REPORTED * contract.history_hours) & has_target)
+    enough = in_history >= TEMPERATURE_REPORTED * contract.history_hours
+    return np.asarray(enough & has_target if with_target else enough)
 
 
 def _stretch(column: FloatArray, first_row: IntArray, length: int) -> FloatArray:

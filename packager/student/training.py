@@ -10,7 +10,8 @@ import tf_keras
 
 from packager.dataset.known import hide_guidance
 from packager.errors import TrainingFailed
-from packager.types import BoolArray, FloatArray, Tensors
+from packager.student.pointwise import pointwise_as_products
+from packager.types import BoolArray, FloatArray, IntArray, Tensors
 
 # The contract's first history channels, which every station reports: temperature, dew point, pressure, wind.
 ALWAYS_KEPT = 5
@@ -111,6 +112,20 @@ def train(
         )
     steps = options.epochs * (cases // options.batch)
     trainer = _Trainer(model, loss, options, steps, masks, after_step, penalty)
+    with pointwise_as_products(model):
+        return _train(trainer, inputs, targets, (stopping_inputs, stopping_targets), stopping_loss, progress)
+
+
+def _train(
+    trainer: "_Trainer",
+    inputs: Tensors,
+    targets: Tensors,
+    stopping: tuple[Tensors, Tensors],
+    stopping_loss: Loss,
+    progress: Progress,
+) -> TrainingResult:
+    """Epoch after epoch, until the last or until nothing gets better."""
+    model, options, cases = trainer.model, trainer.options, len(next(iter(inputs.values())))
     stopping_step = tf.function(
         lambda part, observed: stopping_loss(model(part, training=False), observed), reduce_retracing=True
     )
@@ -119,9 +134,9 @@ def train(
     best: list[FloatArray] = model.get_weights()
     for epoch in range(options.epochs):
         order = rng.permutation(cases)[: cases // options.batch * options.batch].reshape(-1, options.batch)
-        trained = trainer.epoch(_augmented(inputs, rng, options), targets, order)
+        trained = trainer.epoch(_Noise.draw(inputs, rng, options), targets, order)
         with trainer.averaged_weights():
-            losses.append(_mean_loss(stopping_step, stopping_inputs, stopping_targets))
+            losses.append(_mean_loss(stopping_step, *stopping))
             if losses[-1] <= min(losses):
                 best = model.get_weights()
         if not np.isfinite(losses[-1]):
@@ -152,7 +167,7 @@ class _Trainer:
         after_step: AfterStep | None,
         penalty: Callable[[], Any] | None,
     ) -> None:
-        self.model = model
+        self.model, self.options = model, options
         self.steps, self.after_step = steps, after_step
         self.average = [tf.Variable(weight) for weight in model.trainable_weights]
         self.steps_done = 0
@@ -172,7 +187,9 @@ class _Trainer:
                 value = value if penalty is None else value + penalty()
             slopes = tape.gradient(value, model.trainable_weights)
             if masks is not None:
-                slopes = [slope * mask for slope, mask in zip(slopes, masks, strict=True)]
+                # What a layer gathers from, such as shared values, has slopes by index.
+                dense = [tf.convert_to_tensor(slope) for slope in slopes]
+                slopes = [slope * mask for slope, mask in zip(dense, masks, strict=True)]
             return value, slopes
 
         @tf.function
@@ -185,15 +202,16 @@ class _Trainer:
 
         self.step = step
 
-    def epoch(self, inputs: Tensors, targets: Tensors, order: Any) -> float:
+    def epoch(self, noise: "_Noise", targets: Tensors, order: Any) -> float:
         total = 0.0
         for index in order:
             self.steps_done += 1
             # Early on the average follows closely, later it spans about a hundred steps.
             rate = max(0.01, 1.0 / self.steps_done)
-            batch_inputs = {name: tf.constant(values[index]) for name, values in inputs.items()}
+            batch_inputs = {name: tf.constant(values) for name, values in noise.batch(index).items()}
             batch_targets = {
-                name: tf.constant(values[index].astype(np.float32)) for name, values in targets.items()
+                name: tf.constant(values.take(index, axis=0).astype(np.float32, copy=False))
+                for name, values in targets.items()
             }
             total += float(self.step(batch_inputs, batch_targets, tf.constant(rate, tf.float32)))
             if self.after_step is not None:
@@ -220,26 +238,40 @@ class _Swapped:
             weight.assign(value)
 
 
-def _augmented(inputs: Tensors, rng: np.random.Generator, options: TrainingOptions) -> Tensors:
-    """Make it harder to know a training window by heart.
+@dataclass(frozen=True)
+class _Noise:
+    """What makes it harder, for one epoch, to know a training window by heart.
 
     The oldest hours of some cases are hidden: a station that was down, or a replay that begins with its
     month. So are channels that some stations never report, else their absence would name the station. Site
     and season are blurred: exact, they name one station and one week, and the network would recall its
     weather instead of forecasting.
+
+    `inputs` are blurred already. The history is not hidden yet, batch by batch it costs half as much: case i
+    keeps the hours from `first_hour` (case,) on and the channels in `channels` (case, 1, channel).
     """
-    mask = inputs["history_mask"]
-    cases, hours = mask.shape[:2]
-    first = np.where(rng.random(cases) < options.hide_hours, rng.integers(0, hours - 1, cases), 0)
-    keep = (np.arange(hours)[None, :] >= first[:, None])[..., None] & _kept_channels(mask.shape, rng, options)
-    keep = keep.astype(np.float32)
-    augmented = inputs | {
-        "history_mask": mask * keep,
-        "history": inputs["history"] * keep,
-        "site": inputs["site"] + (rng.standard_normal((cases, 3)) * options.site_blur).astype(np.float32),
-        "clock": _season_blurred(inputs["clock"], rng, options.season_blur),
-    }
-    return hide_guidance(augmented, rng, options.hide_guidance)
+
+    inputs: Tensors
+    first_hour: IntArray
+    channels: BoolArray
+
+    @classmethod
+    def draw(cls, inputs: Tensors, rng: np.random.Generator, options: TrainingOptions) -> "_Noise":
+        cases, hours, _ = shape = inputs["history_mask"].shape
+        first = np.where(rng.random(cases) < options.hide_hours, rng.integers(0, hours - 1, cases), 0)
+        channels = _kept_channels(shape, rng, options)
+        blurred = inputs | {
+            "site": inputs["site"] + (rng.standard_normal((cases, 3)) * options.site_blur).astype(np.float32),
+            "clock": _season_blurred(inputs["clock"], rng, options.season_blur),
+        }
+        return cls(hide_guidance(blurred, rng, options.hide_guidance), first, channels)
+
+    def batch(self, index: IntArray) -> Tensors:
+        """The inputs of some cases, with what is hidden of them set to 0."""
+        batch = {name: values.take(index, axis=0) for name, values in self.inputs.items()}
+        hours = np.arange(batch["history_mask"].shape[1])
+        shown = (hours >= self.first_hour[index][:, None])[..., None] & self.channels[index]
+        return batch | {name: batch[name] * shown.astype(np.float32) for name in ("history", "history_mask")}
 
 
 def _kept_channels(shape: tuple[int, ...], rng: np.random.Generator, options: TrainingOptions) -> BoolArray:

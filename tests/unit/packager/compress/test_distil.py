@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from packager.compress import distil
-from packager.compress.distil import DistilOptions, soft_loss
+from packager.compress.distil import DistilOptions, Lesson, soft_loss
+from packager.compress.labels import teacher_labels
+from packager.compress.lesson import guidance_hidden
 from packager.contract import reference_contract
 from packager.dataset.windows import Windows
+from packager.errors import TrainingFailed
+from packager.student import load_student, read_description, save_student
 from packager.student.losses import WEIGHTS
 from packager.student.normalisation import measure_normalisation
 from packager.student.training import TrainingOptions
@@ -83,7 +86,7 @@ def test_a_chance_of_zero_is_no_trap(teacher):
 def test_labels_are_the_teachers_outputs_in_half_precision_where_that_is_enough(teacher):
     inputs = weather(CASES)
     windows = Windows(inputs=inputs, targets={}, station=np.zeros(CASES, int), init_hour=np.arange(CASES))
-    labels = distil._labels(student_folder(), windows)
+    labels = teacher_labels(student_folder(), windows, CONTRACT)
     assert labels["teacher_cloud_cover"].dtype == np.float16
     # Half precision would keep whole hectopascals only.
     np.testing.assert_allclose(labels["teacher_pressure_msl"], teacher["pressure_msl"], atol=1e-3)
@@ -99,9 +102,83 @@ def test_the_teacher_labels_cases_whose_guidance_is_hidden_already():
     known = {"guidance": np.ones((200, 48, 7), np.float32), "guidance_mask": np.ones((200, 48, 7))}
     windows = Windows(inputs=known, targets={}, station=np.zeros(200, int), init_hour=np.arange(200))
     options = TrainingOptions(hide_guidance=0.5)
-    hidden, left = distil._guidance_hidden(windows, options)
+    hidden, left = guidance_hidden(windows, options)
     share = (hidden.inputs["guidance_mask"] == 0).any(axis=(1, 2)).mean()
     assert 0.35 < share < 0.65
     assert left == replace(options, hide_guidance=0.0)
-    again, _ = distil._guidance_hidden(windows, options)
+    again, _ = guidance_hidden(windows, options)
     np.testing.assert_array_equal(again.inputs["guidance"], hidden.inputs["guidance"])
+
+
+def test_without_quantile_matching_only_the_middle_is_compared(teacher):
+    spec = CONTRACT.output("temperature")
+    middle = spec.levels.index(0.5)
+    wide = teacher["temperature"].copy()
+    wide[..., [index for index in range(len(spec.levels)) if index != middle]] += 3.0
+    labels = {f"teacher_{name}": values for name, values in teacher.items()}
+    for matching, expected_loss in ((False, 0.0), (True, None)):
+        value = float(
+            soft_loss(
+                teacher | {"temperature": wide},
+                labels,
+                CONTRACT,
+                NORMALISATION,
+                temperature=2.0,
+                quantile_matching=matching,
+            )
+        )
+        assert value == pytest.approx(expected_loss, abs=1e-6) if expected_loss == 0 else value > 0.01
+
+
+def test_medians_alone_teach_no_spread():
+    with pytest.raises(TrainingFailed, match=r"nothing teaches the other quantiles\. Raise hard_share"):
+        DistilOptions(quantile_matching=False, hard_share=0.0)
+
+
+def given(targets, inputs=None):
+    count = len(next(iter(targets.values())))
+    return Windows(inputs or weather(count), targets, np.zeros(count, int), np.arange(count))
+
+
+def prepared(windows, hard_share=0.1):
+    options = DistilOptions(hard_share=hard_share)
+    return Lesson.prepare(student_folder(), windows, windows, CONTRACT, NORMALISATION, options)
+
+
+def observed():
+    shapes = {spec.name: (CASES, 48, 2) if spec.name == "wind" else (CASES, 48) for spec in CONTRACT.outputs}
+    return {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+
+
+def test_an_output_without_targets_is_the_teachers_alone_or_nobodys():
+    windows = given(observed() | {"cloud_base": np.full((CASES, 48), np.nan, np.float32)})
+    assert "target for cloud_base: the teacher alone teaches it" in prepared(windows).note
+    assert prepared(windows, hard_share=0.0).note == ""
+    with pytest.raises(
+        TrainingFailed, match=r"target for cloud_base, and hard_share 1 .* or lower hard_share"
+    ):
+        prepared(windows, hard_share=1.0)
+
+
+def test_an_infinite_target_is_named_and_counted():
+    targets = observed()
+    targets["pressure_msl"][0, :3] = np.inf
+    with pytest.raises(TrainingFailed, match="3 targets of pressure_msl are infinite"):
+        prepared(given(targets))
+
+
+def test_an_input_that_is_no_number_is_named_by_its_channel():
+    inputs = weather(CASES)
+    inputs["history"][2:4, 5, 1] = np.nan
+    with pytest.raises(
+        TrainingFailed, match=r"Input history is not finite: channel dew_point in 2 of 8 cases"
+    ):
+        prepared(given(observed(), inputs))
+
+
+def test_labels_that_are_no_numbers_are_the_teachers_fault(tmp_path):
+    model = load_student(student_folder())
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    save_student(model, read_description(student_folder()), tmp_path)
+    with pytest.raises(TrainingFailed, match=r"The teacher's \w+ is not finite in 8 of 8 training cases"):
+        teacher_labels(tmp_path, given(observed()), CONTRACT)

@@ -12,7 +12,7 @@ from packager.errors import TrainingFailed
 from packager.student.lead_decoder import LeadDecoderConfig, build_lead_decoder
 from packager.student.losses import hard_loss
 from packager.student.normalisation import measure_normalisation
-from packager.student.training import ALWAYS_KEPT, TrainingOptions, _augmented, train
+from packager.student.training import ALWAYS_KEPT, TrainingOptions, _Noise, train
 from tests.students import weather
 
 CONTRACT = reference_contract()
@@ -135,7 +135,11 @@ def test_training_twice_from_one_seed_gives_the_same_weights():
 
 
 def augmented(seed=1, **options):
-    return _augmented(INPUTS, np.random.default_rng(seed), dataclasses.replace(PLAIN, **options))
+    return noisy(INPUTS, np.random.default_rng(seed), dataclasses.replace(PLAIN, **options))
+
+
+def noisy(inputs, rng, options):
+    return _Noise.draw(inputs, rng, options).batch(np.arange(CASES))
 
 
 def test_without_noise_nothing_is_changed():
@@ -177,12 +181,12 @@ def test_blurring_moves_site_and_season_but_not_the_hour_of_the_day():
 def test_guidance_is_hidden_in_a_share_of_the_cases_and_only_there():
     options = dataclasses.replace(PLAIN, hide_guidance=0.5)
     known = {"guidance": np.ones((CASES, 48, 7), np.float32), "guidance_mask": np.ones((CASES, 48, 7))}
-    seen = _augmented(INPUTS | known, np.random.default_rng(2), options)
+    seen = noisy(INPUTS | known, np.random.default_rng(2), options)
     whole = (seen["guidance_mask"] == 1).all(axis=(1, 2))
     assert 0.3 < whole.mean() < 0.7
     np.testing.assert_array_equal(seen["history"], INPUTS["history"])
     # The random numbers that are drawn for a model without guidance stay the same.
     first, second = np.random.default_rng(3), np.random.default_rng(3)
-    _augmented(INPUTS, first, options)
-    _augmented(INPUTS, second, dataclasses.replace(options, hide_guidance=0.0))
+    noisy(INPUTS, first, options)
+    noisy(INPUTS, second, dataclasses.replace(options, hide_guidance=0.0))
     assert first.random() == second.random()
