@@ -40,6 +40,38 @@ def _matmul(node: Node) -> Kernel:
     return run
 
 
+@kernel("einsum", "values")
+def _einsum(node: Node) -> Kernel:
+    equation = str(node.constant("equation")).replace(" ", "")
+    if "..." in equation or "->" not in equation:
+        raise ArtifactRefused(f"Operation einsum with {equation!r} does not run here; name every axis.")
+    # Z is the case axis, which every operand and the result have in front; equations are in small letters.
+    operands, result = equation.split("->")
+    with_cases = ",".join(f"Z{axes}" for axes in operands.split(",")) + f"->Z{result}"
+
+    def run(*values: Any) -> Any:
+        cases = max(len(value) for value in values)
+        each = [np.broadcast_to(value, (cases, *value.shape[1:])) for value in values]
+        return np.einsum(with_cases, *each, optimize=True)
+
+    return run
+
+
+@kernel("scaled_dot_product_attention", "query", "key", "value", "attn_mask")
+def _attention(node: Node) -> Kernel:
+    scale = np.float32(1.0 / np.sqrt(node.shape("query")[-1]))
+
+    def run(query: Any, key: Any, value: Any, mask: Any = None) -> Any:
+        scores = np.matmul(query * scale, np.swapaxes(key, -1, -2))
+        if mask is not None:
+            allowed = lift(mask, query.ndim - 1)
+            scores = np.where(allowed, scores, -np.inf) if mask.dtype == np.bool_ else scores + allowed
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        return np.matmul(powers / powers.sum(axis=-1, keepdims=True), value)
+
+    return run
+
+
 def _times_matrix(matrix: Any, bias: Any) -> Kernel:
     def run(x: Any) -> Any:
         # One product of two matrices is many times faster than a stack of products of one row.
@@ -176,6 +208,22 @@ def _batch_norm(node: Node) -> Kernel:
     offset = (0.0 if beta is None else beta) - mean * scale
     shape = (-1, *(1,) * (node.rank("x") - 2))
     return lambda x: x * scale.reshape(shape) + offset.reshape(shape)
+
+
+@kernel("instance_norm", "x")
+def _instance_norm(node: Node) -> Kernel:
+    axes = tuple(range(3, node.rank("x") + 1))
+    shape = (-1, *(1,) * (node.rank("x") - 2))
+    gamma, beta = _weights(node, "gamma"), _weights(node, "beta")
+    epsilon = node.number("epsilon", 1e-5)
+
+    def run(x: Any) -> Any:
+        centred = x - x.mean(axis=axes, keepdims=True)
+        normal = centred / np.sqrt(np.square(centred).mean(axis=axes, keepdims=True) + epsilon)
+        scaled = normal if gamma is None else normal * gamma.reshape(shape)
+        return scaled if beta is None else scaled + beta.reshape(shape)
+
+    return run
 
 
 @kernel("layer_norm", "x")

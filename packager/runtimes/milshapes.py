@@ -13,7 +13,7 @@ def _declared_shape(node: Node) -> Kernel:
     return lambda x: x.reshape(len(x), *shape)
 
 
-for _name in ("reshape", "squeeze", "expand_dims"):
+for _name in ("reshape", "squeeze", "expand_dims", "flatten2d"):
     kernel(_name, "x", exact=True)(_declared_shape)
 
 
@@ -33,12 +33,14 @@ def _transpose(node: Node) -> Kernel:
 @kernel("concat", "values", exact=True)
 def _concat(node: Node) -> Kernel:
     (axis,) = axes_after_cases(node.integers("axis"), len(node.output.shape))
-    if node.flag("interleave"):
-        raise ArtifactRefused("Operation concat with interleave does not run here; concatenate without it.")
+    shape, interleave = node.output.shape, node.flag("interleave")
 
     def run(*values: Any) -> Any:
         cases = max(len(value) for value in values)
-        return np.concatenate([_for_all(value, cases) for value in values], axis=axis)
+        each = [_for_all(value, cases) for value in values]
+        if interleave:
+            return np.stack(each, axis=axis + 1).reshape(cases, *shape)
+        return np.concatenate(each, axis=axis)
 
     return run
 
@@ -105,13 +107,32 @@ def _reverse(node: Node) -> Kernel:
     return lambda x: np.flip(x, axes)
 
 
-@kernel("gather", "x", exact=True)
+@kernel("gather", "x", "indices", exact=True)
 def _gather(node: Node) -> Kernel:
     (axis,) = axes_after_cases(node.integers("axis", 0), node.rank("x"))
     if node.integers("batch_dims", 0) != [0]:
         raise ArtifactRefused("Operation gather with batch_dims does not run here; gather along one axis.")
-    indices = np.asarray(node.constant("indices"))
-    return lambda x: np.take(x, indices, axis=axis)
+    if node.is_constant("indices"):
+        fixed = np.asarray(node.constant("indices"))
+        return lambda x, _: np.take(x, fixed, axis=axis)
+
+    def run(x: Any, indices: Any) -> Any:
+        cases = max(len(x), len(indices))
+        pairs = zip(_for_all(x, cases), _for_all(indices, cases), strict=True)
+        return np.stack([np.take(values, index.astype(int), axis=axis - 1) for values, index in pairs])
+
+    return run
+
+
+@kernel("gather_along_axis", "x", "indices", exact=True)
+def _gather_along_axis(node: Node) -> Kernel:
+    (axis,) = axes_after_cases(node.integers("axis", 0), node.rank("x"))
+
+    def run(x: Any, indices: Any) -> Any:
+        cases = max(len(x), len(indices))
+        return np.take_along_axis(_for_all(x, cases), _for_all(indices, cases).astype(int), axis)
+
+    return run
 
 
 @kernel("pad", "x", exact=True)
