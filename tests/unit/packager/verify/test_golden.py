@@ -80,7 +80,7 @@ def test_equal_windows_are_still_different_cases(windows):
 
 def test_golden_vectors_are_small(golden):
     packed = zstandard.ZstdCompressor(level=19).compress(canonical_json(golden))
-    assert len(packed) <= 12 * 1024
+    assert len(packed) <= 9 * 1024
 
 
 def test_making_them_twice_gives_the_same(runtime, windows, golden):
@@ -91,9 +91,9 @@ def test_making_them_twice_gives_the_same(runtime, windows, golden):
 @pytest.mark.parametrize("name", list(TOLERANCES))
 def test_a_difference_above_the_tolerance_is_refused(runtime, golden, name):
     def shift(outputs):
-        outputs[name][3, 11] += TOLERANCES[name] * 1.2
+        outputs[name][3, 23] += TOLERANCES[name] * 1.5
 
-    with pytest.raises(ArtifactRefused, match=rf"{name} differs by .* in case 3 at lead 12 h"):
+    with pytest.raises(ArtifactRefused, match=rf"{name} differs by .* in case 3 at lead 24 h"):
         replay_golden(Disturbed(runtime, shift), golden, CONTRACT)
 
 
