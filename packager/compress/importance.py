@@ -65,9 +65,9 @@ def taylor_importance(model: Any, units: Units, lesson: Lesson, batches: int = T
 
 
 def least_important(units: IntArray, importance: FloatArray, count: int) -> IntArray:
-    """So many units, the least important first; never all of them."""
-    order = np.argsort(importance[units], kind="stable")
-    return np.asarray(units[order[: min(count, len(units) - 1)]])
+    """So many units of each set, (set, unit), the least important first; never all of them."""
+    order = np.argsort(importance[units], axis=1, kind="stable")
+    return np.take_along_axis(units, order[:, : max(0, min(count, units.shape[1] - 1))], axis=1)
 
 
 def _count(units: Units) -> int:

@@ -60,7 +60,7 @@ def prune_structure(
     else:
         importance = norm_importance(model, units, order=1 if criterion == "l1" else 2)
     removed = {
-        width.names: least_important(width.units, importance, int(shares[width.names] * len(width.units)))
+        width.names: least_important(width.units, importance, int(shares[width.names] * width.size))
         for width in known
     }
     smaller, description = remove_units(model, description, units, known, removed)
@@ -92,18 +92,18 @@ def remove_units(
         description: its own.
         units: its own.
         widths: its own, from `find_widths`.
-        removed: by the names of a width, its units that go, the least important first; the last of them stay
-            where the graph would change otherwise: layers of one width are summed, those of others are not.
+        removed: by the names of a width, its units that go, (set, unit), the least important first; the last
+            stay where the graph would change otherwise: layers of one width are summed, others are not.
 
     Returns:
         The smaller student and its description.
     """
     config = config_of(description)
     gone = keep_unalike(config, widths, removed)
-    sizes = {name: len(w.units) - len(gone[w.names]) for w in widths for name in w.names}
+    sizes = {name: w.size - gone[w.names].shape[1] for w in widths for name in w.names}
     description = with_config(description, resized(config, sizes))
     smaller = build(description)
-    left = np.concatenate([[], *gone.values()]).astype(int)
+    left = np.concatenate([[], *(units.ravel() for units in gone.values())]).astype(int)
     for layer in model.layers:
         if layer.weights:
             smaller.get_layer(layer.name).set_weights(_kept(layer, units, left))

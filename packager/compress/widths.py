@@ -19,10 +19,20 @@ SIZES = ("channels", "context", "linear", "per_lead")
 
 @dataclass(frozen=True)
 class Width:
-    """Units that are counted together: those of one width, or of widths whose layers a sum ties together."""
+    """What one number of the configuration counts, or several whose layers sums tie together.
+
+    Attributes:
+        names: of the widths.
+        units: (set, unit): layers that are equally wide without a sum between them have sets of their own.
+    """
 
     names: tuple[str, ...]
     units: IntArray
+
+    @property
+    def size(self) -> int:
+        """How wide."""
+        return int(self.units.shape[1])
 
 
 def find_widths(model: Any, description: Mapping[str, Any], units: Units) -> list[Width]:
@@ -37,10 +47,12 @@ def find_widths(model: Any, description: Mapping[str, Any], units: Units) -> lis
     now, then = _outputs(model), _outputs(build(other))
     widths: list[Width] = []
     for name, factor in times.items():
-        made = [labels for layer, labels in units.made.items() if then[layer] == factor * now[layer]]
-        own = np.unique(np.concatenate(made)) if made else np.array([FIXED])
-        if FIXED not in own and len(own) == size_of(config, name):
-            widths.append(Width((name,), own))
+        made = [
+            np.unique(labels) for layer, labels in units.made.items() if then[layer] == factor * now[layer]
+        ]
+        size = size_of(config, name)
+        if made and all(len(own) == size and FIXED not in own for own in made):
+            widths.append(Width((name,), np.unique(np.stack(made), axis=0)))
     return list(_joined(widths))
 
 
@@ -57,7 +69,7 @@ def keep_unalike(
 
     def size(name: str) -> int:
         width = owner.get(name)
-        return size_of(config, name) - (len(gone[width.names]) if width else 0)
+        return size_of(config, name) - (gone[width.names].shape[1] if width else 0)
 
     while True:
         alike = [
@@ -69,7 +81,7 @@ def keep_unalike(
             return gone
         # Of two layers that differed and are alike now, one lost units.
         wider = max(alike[0], key=lambda name: size_of(config, name) - size(name))
-        gone[owner[wider].names] = gone[owner[wider].names][:-1]
+        gone[owner[wider].names] = gone[owner[wider].names][:, :-1]
 
 
 def width_names(config: LeadDecoderConfig) -> list[str]:

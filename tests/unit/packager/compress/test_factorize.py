@@ -85,8 +85,8 @@ def test_given_ranks_are_taken_and_a_layer_that_would_not_shrink_stays_whole(tmp
 
 
 def test_a_rank_for_a_layer_that_cannot_be_thin_is_refused_with_those_that_can(tmp_path):
-    with pytest.raises(RecipeInvalid, match=r"body_out_wind cannot be made thin .* body_conv0, body_conv1"):
-        step(student_folder(), tmp_path, ranks={"body_out_wind": 1})
+    with pytest.raises(RecipeInvalid, match=r"body_out cannot be made thin .* body_conv0, body_conv1"):
+        step(student_folder(), tmp_path, ranks={"body_out": 1})
 
 
 def test_techniques_can_be_left_out():

@@ -32,10 +32,14 @@ def silenced(hidden):
     model, description = load_student(student_of(hidden)), read_description(student_of(hidden))
     units = find_units(model)
     widths = find_widths(model, description, units)
-    silent = {width.names: width.units[: len(width.units) // 2] for width in widths}
+    silent = {width.names: width.units[:, : width.size // 2] for width in widths}
     for layer in compressible(model):
         kernel = kernel_of(layer).numpy()
-        kernel[..., np.isin(units.read[layer.name], np.concatenate(list(silent.values()))), :] = 0
+        kernel[
+            ...,
+            np.isin(units.read[layer.name], np.concatenate([gone.ravel() for gone in silent.values()])),
+            :,
+        ] = 0
         kernel_of(layer).assign(kernel)
     return model, description, units, widths, silent
 
@@ -52,8 +56,8 @@ def importance(criterion):
 def test_units_that_nobody_reads_are_the_least_important(criterion):
     *_, widths, silent = silenced(SUMMED)
     for width in widths:
-        chosen = least_important(width.units, importance(criterion), len(width.units) // 2)
-        assert sorted(chosen) == sorted(silent[width.names]), width.names
+        chosen = least_important(width.units, importance(criterion), width.size // 2)
+        np.testing.assert_array_equal(np.sort(chosen), silent[width.names], err_msg=str(width.names))
 
 
 @pytest.mark.parametrize("hidden", [SUMMED, NOT_SUMMED], ids=["summed", "not summed"])
@@ -71,6 +75,7 @@ def test_every_width_of_a_student_is_found_and_summed_layers_share_theirs():
     singles = [("channels",), ("context",), ("linear",), ("per_lead",)]
     assert [width.names for width in silenced(SUMMED)[3]] == [*singles, ("hidden0", "hidden1")]
     assert [width.names for width in silenced(NOT_SUMMED)[3]] == [*singles, ("hidden0",), ("hidden1",)]
+    assert [width.size for width in silenced(NOT_SUMMED)[3]] == [8, 12, 6, 3, *NOT_SUMMED]
 
 
 def test_a_step_removes_each_widths_own_share_and_learns_again(tmp_path):
@@ -96,37 +101,40 @@ def test_a_step_removes_each_widths_own_share_and_learns_again(tmp_path):
 
 
 def test_one_unit_of_every_width_stays():
-    assert least_important(np.arange(3), np.zeros(3), 3).tolist() == [0, 1]
+    assert least_important(np.arange(3)[None], np.zeros(3), 3).tolist() == [[0, 1]]
 
 
-def test_equally_important_units_go_in_their_own_order():
-    units, importance = np.array([5, 2, 7]), np.array([0, 0, 1.0, 0, 0, 1.0, 0, 0.5])
-    assert least_important(units, importance, 2).tolist() == [7, 5]
+def test_every_set_of_a_width_loses_as_many_units_and_equally_important_ones_in_their_order():
+    units, importance = np.array([[5, 2, 7], [1, 3, 4]]), np.array([0, 3, 1.0, 0, 2, 1.0, 0, 0.5])
+    assert least_important(units, importance, 2).tolist() == [[7, 5], [3, 4]]
 
 
 @pytest.mark.parametrize(
     ("hidden", "removed", "left"),
     [
-        ((20, 12), {("hidden0",): np.arange(8)}, (13, 12)),
-        ((12, 20), {("hidden1",): np.arange(8)}, (12, 13)),
-        ((20, 12, 6), {("hidden0",): np.arange(14), ("hidden1",): np.arange(6)}, (8, 7, 6)),
+        ((20, 12), (8, 0), (13, 12)),
+        ((12, 20), (0, 8), (12, 13)),
+        ((20, 12, 6), (14, 6, 0), (8, 7, 6)),
     ],
 )
 def test_layers_that_were_not_summed_are_not_after_they_lost_units(hidden, removed, left):
-    widths = [Width((f"hidden{index}",), np.arange(size)) for index, size in enumerate(hidden)]
-    removed = {width.names: np.arange(0) for width in widths} | removed
-    gone = keep_unalike(LeadDecoderConfig(hidden=hidden), widths, removed)
-    assert tuple(len(width.units) - len(gone[width.names]) for width in widths) == left
+    widths = [Width((f"hidden{index}",), np.arange(size)[None]) for index, size in enumerate(hidden)]
+    going = {width.names: np.arange(count)[None] for width, count in zip(widths, removed, strict=True)}
+    gone = keep_unalike(LeadDecoderConfig(hidden=hidden), widths, going)
+    assert tuple(width.size - gone[width.names].shape[1] for width in widths) == left
 
 
 def test_an_unknown_width_is_refused_with_the_known_ones():
-    widths = [Width(("channels",), np.arange(8)), Width(("hidden0", "hidden1"), np.arange(16))]
+    widths = [
+        Width(("channels",), np.zeros((1, 8), int)),
+        Width(("hidden0", "hidden1"), np.zeros((1, 16), int)),
+    ]
     with pytest.raises(RecipeInvalid, match=r"width hidden7 is none .* channels, hidden0, hidden1\."):
         shares_of(widths, {"hidden7": 0.5}, 0.25)
 
 
 def test_two_shares_for_summed_widths_are_refused():
-    widths = [Width(("hidden0", "hidden1"), np.arange(16))]
+    widths = [Width(("hidden0", "hidden1"), np.zeros((1, 16), int))]
     assert shares_of(widths, {"hidden1": 0.5}, 0.25) == {("hidden0", "hidden1"): 0.5}
     with pytest.raises(RecipeInvalid, match=r"hidden0 and hidden1 are summed.*0\.25, 0\.5"):
         shares_of(widths, {"hidden0": 0.5, "hidden1": 0.25}, 0.0)
