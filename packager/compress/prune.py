@@ -149,7 +149,7 @@ def prune_weights(
     masks = {name: mask for name, mask in masks.items() if not mask.all()}
     for name, mask in masks.items():
         kernel_of(layers[name]).assign(np.where(mask > 0, kernel_of(layers[name]).numpy(), 0.0))
-    run = replace(run, held=run.held | held_in(model, masks))
+    run = replace(run, held={**run.held, **held_in(model, masks)})
     second = run.teach(epochs - choosing, _part(progress, choosing, epochs - choosing, epochs))
     kernels = {name: kernel_of(layers[name]).numpy() * mask for name, mask in masks.items()}
     state = replace(state, sparse=tuple(sorted({*state.sparse, *masks})))
@@ -234,7 +234,7 @@ def _choose(
 def _near_zero(name: str, layer: Any, limit: float) -> FloatArray:
     """The toolkit prunes shares and has no threshold: 1 where a weight is as large as the limit."""
     weights = kernel_of(layer).numpy()
-    mask = (np.abs(weights) >= limit * weights.std()).astype(np.float32)
+    mask: FloatArray = (np.abs(weights) >= limit * weights.std()).astype(np.float32)
     if not mask.any():
         largest = float(np.abs(weights).max() / max(weights.std(), 1e-30))
         raise RecipeInvalid(

@@ -27,10 +27,13 @@ from tensorflow_model_optimization.python.core.clustering.keras.clustering_algor
 )
 
 quantization = toolkit.quantization.keras
+LastValueQuantizer: Any = quantization.quantizers.LastValueQuantizer
+MovingAverageQuantizer: Any = quantization.quantizers.MovingAverageQuantizer
+QuantizeConfig: Any = quantization.QuantizeConfig
 ACTIVATION_BITS = 8
 
 
-class KernelQuantizer(quantization.quantizers.LastValueQuantizer):  # type: ignore[misc]
+class KernelQuantizer(LastValueQuantizer):  # type: ignore[misc]
     """Rounds a kernel symmetrically, its largest weight to the largest integer.
 
     Attributes:
@@ -88,7 +91,7 @@ class KernelQuantizer(quantization.quantizers.LastValueQuantizer):  # type: igno
         return tf.transpose(kernel, (0, 1, 3, 2)) if self.swapped else kernel
 
 
-class OutputQuantizer(quantization.quantizers.MovingAverageQuantizer):  # type: ignore[misc]
+class OutputQuantizer(MovingAverageQuantizer):  # type: ignore[misc]
     """Rounds a layer's output within a moving average of its range, from a measured range on.
 
     The toolkit starts at −6 to 6, which a few epochs do not forget.
@@ -106,7 +109,7 @@ class OutputQuantizer(quantization.quantizers.MovingAverageQuantizer):  # type: 
         return made
 
 
-class BodyConfig(quantization.QuantizeConfig):  # type: ignore[misc]
+class BodyConfig(QuantizeConfig):  # type: ignore[misc]
     """How one layer is rounded: its kernel, if it has one, and what it puts out."""
 
     def __init__(
