@@ -4,7 +4,7 @@ Everything but the student's weights stays as it was released: sizes, normalisat
 palettes, golden inputs. See `docs/retraining.md`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,23 @@ def find_base(workspace: Workspace, paths: Sequence[Path]) -> Base:
             more than one.
         BundleInvalid: one of them is damaged.
     """
+    bases = find_bases(workspace, paths)
+    if len(bases) > 1:
+        others = sorted(name for base in bases[1:] for name in base.bundles)
+        raise PackagerError(
+            f"{', '.join(others)} were exported from another student than {next(iter(bases[0].bundles))}. "
+            "Give the bundles of one release."
+        )
+    return bases[0]
+
+
+def find_bases(workspace: Workspace, paths: Sequence[Path]) -> list[Base]:
+    """The same for bundles of several students, as recipes with compression steps make them: one base each.
+
+    Raises:
+        PackagerError: no bundle for phones, or the workspace lacks a student or its teacher.
+        BundleInvalid: one of them is damaged.
+    """
     bundles = [open_bundle(path) for path in _files(paths)]
     chosen = {bundle.manifest["recipe"]["name"]: bundle for bundle in bundles}
     chosen = {name: bundle for name, bundle in chosen.items() if get_recipe(name).for_phones}
@@ -60,19 +77,25 @@ def find_base(workspace: Workspace, paths: Sequence[Path]) -> Base:
         raise PackagerError(f"{named} holds no bundle for phones; give a .bundle file or a folder of them.")
     made = {name: _stage_of(workspace, bundle) for name, bundle in chosen.items()}
     students = {name: _student(workspace, made[name], bundle) for name, bundle in chosen.items()}
-    first = next(iter(students.values()))
-    if others := [name for name, student in students.items() if student.key != first.key]:
-        raise PackagerError(
-            f"{', '.join(sorted(others))} were exported from another student than {next(iter(students))}. "
-            "Give the bundles of one release."
-        )
-    name, bundle = next(iter(chosen.items()))
-    teacher = workspace.known("teacher", first.inputs["teacher"])
+    alike: dict[str, dict[str, Bundle]] = {}
+    for name, student in students.items():
+        alike.setdefault(student.key, {})[name] = chosen[name]
+    return [_base(workspace, group, made, students) for group in alike.values()]
+
+
+def _base(
+    workspace: Workspace,
+    bundles: Mapping[str, Bundle],
+    made: Mapping[str, Stage],
+    students: Mapping[str, Stage],
+) -> Base:
+    name, bundle = next(iter(bundles.items()))
+    teacher = workspace.known("teacher", students[name].inputs["teacher"])
     references = workspace.known("references", made[name].inputs["references"])
     if teacher is None or references is None:
         what = "teacher" if teacher is None else "scored cases"
         raise PackagerError(_missing(workspace, what, bundle))
-    return Base(chosen, first, teacher, references)
+    return Base(bundles, students[name], teacher, references)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -89,8 +112,10 @@ def _stage_of(workspace: Workspace, bundle: Bundle) -> Stage:
 def _student(workspace: Workspace, made: Stage, bundle: Bundle) -> Stage:
     variant = workspace.known("variant", made.inputs["variant"])
     key = variant.inputs["model"] if variant else ""
-    if student := workspace.known("student", key) or workspace.known("retrained", key):
-        return student
+    steps = (path.name for path in workspace.folder.glob("step-*"))
+    for name in ("student", "retrained", "transferred", *steps):
+        if student := workspace.known(name, key):
+            return student
     raise PackagerError(_missing(workspace, "student", bundle))
 
 
@@ -136,35 +161,47 @@ class Retraining(Pipeline):
 
     def student(self, recipe: Recipe) -> Stage:  # noqa: ARG002 - one student for all recipes
         """The released student after retraining."""
+        return self._retrained(
+            "retrained", lambda: (self.windows("train"), self.windows("early_stopping")), {}
+        )
+
+    def _retrained(
+        self, name: str, lesson: Callable[[], tuple[Windows, Windows]], more_inputs: Mapping[str, Any]
+    ) -> Stage:
+        """The released student, trained further on some windows and stopped by others."""
         from packager.compress.distil import DistilOptions
         from packager.compress.retrain import RetrainOptions, retrain
         from packager.student.training import TrainingOptions
 
+        mode = self.mode
         training = TrainingOptions(
-            epochs=self.mode.epochs, learning_rate=self.mode.learning_rate, weight_decay=0.0, patience=99
+            epochs=mode.epochs, learning_rate=mode.learning_rate, weight_decay=0.0, patience=99
         )
-        options = RetrainOptions(self.mode.moved_share, self.mode.layers, DistilOptions(training=training))
+        distil = DistilOptions(hard_share=mode.hard_share, training=training)
+        options = RetrainOptions(mode.moved_share, mode.layers, distil, mode.parts)
         inputs = {
             "student": self.base.student.key,
             "teacher": self.base.teacher.key,
             "data": self.data().key,
             "options": options.to_dict(),
             "source": source_digest(*TRAINING_SOURCES, "packager/compress"),
+            **more_inputs,
         }
 
         def make(folder: Path) -> Mapping[str, Any]:
+            windows, stopping = lesson()
             facts = retrain(
                 student=self.base.student.folder,
                 teacher=self.base.teacher.folder,
-                windows=self.windows("train"),
-                stopping=self.windows("early_stopping"),
+                windows=windows,
+                stopping=stopping,
                 options=options,
                 folder=folder,
                 progress=lambda fraction, message: self.progress("student", fraction, message),
             )
             return self._evaluate_model(folder, self.held_out) | facts
 
-        return self._stage("retrained", inputs, make)
+        return self._stage(name, inputs, make)
 
     @property
     def released(self) -> Mapping[str, Bundle]:

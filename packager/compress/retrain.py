@@ -14,9 +14,10 @@ import numpy as np
 import tf_keras
 
 from packager.compress.distil import DistilOptions, Lesson
+from packager.compress.state import read_state
+from packager.compress.transfer import SharedValues, movable
 from packager.contract import parse_contract
 from packager.dataset.windows import Windows
-from packager.errors import TrainingFailed
 from packager.student import load_student, read_description, save_student
 from packager.student.normalisation import Normalisation
 from packager.student.training import Progress, TrainingOptions
@@ -31,6 +32,7 @@ class RetrainOptions:
         moved_share: of the weights of the layers that may move, 0..1; the others stay as released.
         layers: only layers whose names start so may move; all, when empty.
         distil: what is learned, for how long; without weight decay, which would move every weight.
+        parts: which numbers of the layers may move; see `packager.compress.transfer.movable`.
     """
 
     moved_share: float
@@ -40,6 +42,7 @@ class RetrainOptions:
             training=TrainingOptions(epochs=1, learning_rate=5e-4, weight_decay=0.0, patience=99)
         )
     )
+    parts: str = "weights"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -78,22 +81,42 @@ def retrain(
     model, description = load_student(student), read_description(student)
     contract = parse_contract(description["contract"])
     normalisation = Normalisation.from_dict(description["normalisation"])
-    allowed = _allowed(model, options.layers)
+    state = read_state(description)
+    allowed = movable(model, state, layers=options.layers, parts=options.parts)
+    shared = SharedValues(model, state.clusters if options.parts == "shared" else {})
     lesson = Lesson.prepare(teacher, windows, stopping, contract, normalisation, options.distil)
     released = [weight.numpy() for weight in model.trainable_weights]
-    first = lesson.teach(model, lambda share, said: progress(share / 2, f"looking: {said}"), allowed)
-    masks = choose_moved(
-        released, [weight.numpy() for weight in model.trainable_weights], allowed, options.moved_share
-    )
+    first = lesson.teach(model, _half(progress, 0.0, "looking"), allowed, after_step=shared.hook)
+    masks = _chosen(released, model, allowed, options)
     for weight, old, mask in zip(model.trainable_weights, released, masks, strict=True):
         weight.assign(np.where(mask > 0, weight.numpy(), old))
-    second = lesson.teach(model, lambda share, said: progress(0.5 + share / 2, f"moving: {said}"), masks)
+    second = lesson.teach(model, _half(progress, 0.5, "moving"), masks, after_step=shared.hook)
+    shared.tie()
     save_student(model, description, folder)
     return {
         "weights": sum(weight.size for weight in released),
         "weights_moved": int(sum(mask.sum() for mask in masks)),
         "early_stopping_loss": [*first.early_stopping_loss, *second.early_stopping_loss],
     }
+
+
+def _half(progress: Progress, start: float, doing: str) -> Progress:
+    return lambda fraction, message: progress(start + fraction / 2, f"{doing}: {message}")
+
+
+def _chosen(
+    released: Sequence[FloatArray],
+    model: tf_keras.Model,
+    allowed: Sequence[FloatArray],
+    options: RetrainOptions,
+) -> list[FloatArray]:
+    """What moves in the second round; shared values move together or not at all, so all of them do."""
+    moved = [weight.numpy() for weight in model.trainable_weights]
+    if options.parts != "shared":
+        return choose_moved(released, moved, allowed, options.moved_share)
+    single = [mask * (mask.ndim == 1) for mask in allowed]
+    chosen = choose_moved(released, moved, single, options.moved_share)
+    return [mask if mask.ndim > 1 else some for mask, some in zip(allowed, chosen, strict=True)]
 
 
 def choose_moved(
@@ -118,16 +141,3 @@ def choose_moved(
     chosen[np.argsort(-flat, kind="stable")[:count]] = 1.0
     parts = np.split(chosen, np.cumsum([part.size for part in distance])[:-1])
     return [part.reshape(before.shape) for part, before in zip(parts, released, strict=True)]
-
-
-def _allowed(model: tf_keras.Model, layers: str) -> list[FloatArray]:
-    masks = [
-        np.full(weight.shape, float(layer.name.startswith(layers)), np.float32)
-        for layer in model.layers
-        for weight in layer.trainable_weights
-    ]
-    if not any(mask.any() for mask in masks):
-        raise TrainingFailed(
-            f"No layer of the student has a name that starts with {layers!r}; nothing would be trained."
-        )
-    return masks

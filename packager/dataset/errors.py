@@ -37,3 +37,7 @@ class SourceUnreadable(DatasetError):
 
 class SourceChanged(DatasetError):
     """A source file is not, byte for byte, the one that the dataset is made from."""
+
+
+class RegionInvalid(DatasetError):
+    """A region is not written as regions are, or holds none of the dataset's stations."""

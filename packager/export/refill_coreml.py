@@ -81,8 +81,33 @@ def _refill(spec: Any, fresh: Any, values: NDArray[Any], weights: bytearray) -> 
 
 def _look_up(spec: Any, values: NDArray[Any], weights: bytearray) -> None:
     table = _read(parameter(spec, "lut"), np.float16, weights)
-    codes = pack(nearest_entries(values, table), bits=round(math.log2(table.size)))
-    _write(parameter(spec, "indices"), codes, weights)
+    bits = round(math.log2(table.size))
+    held = unpack(_read(parameter(spec, "indices"), np.uint8, weights), bits, values.size)
+    moved = moved_entries(values.ravel(), held, table)
+    if moved is None:
+        _write(parameter(spec, "indices"), pack(nearest_entries(values, table), bits=bits), weights)
+    else:
+        _write(parameter(spec, "lut"), moved, weights)
+
+
+def moved_entries(values: NDArray[Any], codes: NDArray[Any], table: NDArray[Any]) -> NDArray[Any] | None:
+    """The table of weights that still share values with whom they did: entries move, and codes stay.
+
+    Args:
+        values: (weight,) as they are now.
+        codes: (weight,) the entry of each in the released table.
+        table: (entry,) the released table.
+
+    Returns:
+        (entry,) of the table's type, unused ones as they were; None where weights of one entry have parted.
+    """
+    moved = table.copy()
+    for code in np.unique(codes):
+        low, high = values[codes == code].min(), values[codes == code].max()
+        if low != high:
+            return None
+        moved[code] = low
+    return moved
 
 
 def _affine(spec: Any, values: NDArray[Any], weights: bytearray) -> None:

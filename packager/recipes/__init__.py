@@ -3,10 +3,17 @@
 from packager.recipes.profiles import PROFILES, Profile, get_profile
 from packager.recipes.recipe import Export, Recipe, Step, get_recipe, parse_recipe, read_recipe, recipe_names
 from packager.recipes.tiers import Gates
-from packager.recipes.updates import UPDATE_MODES, UpdateMode, get_update_mode
+from packager.recipes.updates import (
+    TRANSFER_MODES,
+    UPDATE_MODES,
+    UpdateMode,
+    get_transfer_mode,
+    get_update_mode,
+)
 
 __all__ = [
     "PROFILES",
+    "TRANSFER_MODES",
     "UPDATE_MODES",
     "Export",
     "Gates",
@@ -16,6 +23,7 @@ __all__ = [
     "UpdateMode",
     "get_profile",
     "get_recipe",
+    "get_transfer_mode",
     "get_update_mode",
     "parse_recipe",
     "read_recipe",
