@@ -50,8 +50,8 @@ def numbers() -> dict[str, np.ndarray]:
     random = np.random.default_rng(17)
     usual = np.array([283, 279, 101_500, 10, 10, 1, 0.5, 5000, 15000, 45, -100, 500], np.float32)
     spread = np.array([10, 10, 800, 15, 15, 1, 0.5, 6000, 6000, 15, 20, 500], np.float32)
-    w = random.normal(size=(12, HIDDEN)) * 0.4 / spread[:, None]
-    found = {"w": w, "b": -(usual @ w)}
+    found = {"usual": usual, "spread": spread}
+    found |= {"w": random.normal(size=(12, HIDDEN)) * 0.4, "b": np.zeros(HIDDEN)}
     for spec in CONTRACT.outputs:
         middle, move, step = SCALES[spec.name]
         m = 1 if spec.kind == "quantiles" else spec.width
@@ -109,7 +109,8 @@ def write_side(model: Path, document: dict[str, Any] | None = None) -> Path:
 def answer(obs: np.ndarray, place: np.ndarray) -> dict[str, np.ndarray]:
     """The function in numpy, in the model's own names and units."""
     n = numbers()
-    z = np.tanh(np.concatenate([obs[:, -1, :], place], axis=-1) @ n["w"] + n["b"])
+    newest = np.concatenate([obs[:, -1, :], place], axis=-1)
+    z = np.tanh(((newest - n["usual"]) / n["spread"]) @ n["w"] + n["b"])
     outputs = {}
     for spec in CONTRACT.outputs:
         y = z @ n[f"u_{spec.name}"] + n[f"v_{spec.name}"]
@@ -146,7 +147,8 @@ def keras_model(library: Any) -> Any:
     place = layers.Input((3,), name="place")
     newest = layers.Flatten()(layers.Cropping1D((47, 0))(obs))
     first = layers.Dense(HIDDEN, activation="tanh", name="first")
-    z = first(layers.Concatenate()([newest, place]))
+    normal = layers.Normalization(mean=n["usual"], variance=n["spread"] ** 2)
+    z = first(normal(layers.Concatenate()([newest, place])))
     outputs = {}
     dense: dict[str, Any] = {"first": (first, [n["w"], n["b"]])}
     for spec in CONTRACT.outputs:
@@ -191,7 +193,7 @@ def save_saved_model(folder: Path) -> Path:
 
 def _compute(n: Any, newest: Any, tanh: Any, softmax: Any, reshape: Any) -> dict[str, Any]:
     """The function in the operators that TensorFlow and PyTorch share."""
-    z = tanh(newest @ n["w"] + n["b"])
+    z = tanh(((newest - n["usual"]) / n["spread"]) @ n["w"] + n["b"])
     outputs = {}
     for spec in CONTRACT.outputs:
         y = z @ n[f"u_{spec.name}"] + n[f"v_{spec.name}"]
@@ -214,7 +216,9 @@ def save_onnx(path: Path, *, batch: int | str = "cases") -> Path:
         helper.make_node("Gather", ["obs", "newest"], ["row"], axis=1),
         helper.make_node("Squeeze", ["row", "hours"], ["flat"]),
         helper.make_node("Concat", ["flat", "place"], ["x"], axis=1),
-        helper.make_node("Gemm", ["x", "w", "b"], ["sums"]),
+        helper.make_node("Sub", ["x", "usual"], ["apart"]),
+        helper.make_node("Div", ["apart", "spread"], ["normal"]),
+        helper.make_node("Gemm", ["normal", "w", "b"], ["sums"]),
         helper.make_node("Tanh", ["sums"], ["z"]),
     ]
     for spec in CONTRACT.outputs:
