@@ -14,8 +14,10 @@ import numpy as np
 
 from packager.bundle import Bundle
 from packager.contract import canonical_json
+from packager.dataset.extra import extra_windows, join_windows
 from packager.dataset.known import hide_guidance
-from packager.errors import ArtifactRefused, BundleInvalid, ConversionFailed, GateFailed
+from packager.dataset.windows import Windows
+from packager.errors import ArtifactRefused, BundleInvalid, ConversionFailed, GateFailed, TeacherRefused
 from packager.recipes import Recipe, Step, get_profile, get_recipe
 from packager.stages import (
     EVALUATION_SOURCES,
@@ -40,8 +42,14 @@ ARTIFACT_NAMES = {
     "onnx": "model.onnx",
     "micro": "model.micro",
 }
-# What every step is made with, beside its own module.
-STEP_SOURCES = tuple(f"packager/compress/{name}.py" for name in ("steps", "material", "state", "distil"))
+# What a student is distilled with; and what every step is made with, beside its own module.
+DISTIL_SOURCES = tuple(
+    f"packager/compress/{name}.py" for name in ("distil", "hints", "labels", "lesson", "options", "soft_loss")
+)
+STEP_SOURCES = (
+    *(f"packager/compress/{name}.py" for name in ("steps", "material", "state")),
+    *DISTIL_SOURCES,
+)
 
 
 class Pipeline(TeacherStages):
@@ -61,13 +69,13 @@ class Pipeline(TeacherStages):
             "config": config.to_dict(),
             "options": options.to_dict(),
             "stride": self.profile.stride,
-            "source": source_digest(*TRAINING_SOURCES, "packager/compress/distil.py"),
+            "source": source_digest(*TRAINING_SOURCES, *DISTIL_SOURCES),
         }
 
         def make(folder: Path) -> Mapping[str, Any]:
             result = distil(
                 teacher=teacher.folder,
-                windows=self.windows("train"),
+                windows=self._lesson_windows(options.unlabelled),
                 stopping=self.windows("early_stopping"),
                 contract=self.contract,
                 normalisation=self._normalisation(),
@@ -128,7 +136,18 @@ class Pipeline(TeacherStages):
             weight_decay=1e-3,
             patience=99,
         )
+        options["hints"] = tuple(options.get("hints", ()))
         return DistilOptions(training=training, **options)
+
+    def _lesson_windows(self, unlabelled: float) -> Windows:
+        """The training windows, and a share more that only the teacher labels."""
+        windows = self.windows("train")
+        if not unlabelled:
+            return windows
+        extra = extra_windows(
+            self.dataset, self.contract, stride=self.profile.stride, count=round(unlabelled * len(windows))
+        )
+        return windows if extra is None else join_windows([windows, extra])
 
     def _material(self, recipe: Recipe) -> Any:
         """What the recipe's steps learn from; recipes that distil alike share it, and its labels."""
@@ -192,6 +211,11 @@ class Pipeline(TeacherStages):
     def retraining(self) -> str:
         """The mode in which released bundles are retrained; empty where a student is trained from scratch."""
         return ""
+
+    @property
+    def place(self) -> Mapping[str, Any]:
+        """The region that released bundles are fine-tuned for; empty where it is everywhere."""
+        return {}
 
     def _calibration(self) -> Tensors:
         """Representative cases, a share of them without guidance: ranges must hold for both."""
@@ -292,6 +316,7 @@ class Pipeline(TeacherStages):
                 teacher=self.teacher().key,
                 released=released,
                 mode=self.retraining,
+                region=self.place,
             )
 
         return self._stage("bundle", inputs, make)
@@ -321,17 +346,30 @@ class Pipeline(TeacherStages):
         return figures | {"bundled": True, "path": str(bundle.folder / f"{recipe.name}.bundle")}
 
     def model(self, recipe: Recipe) -> Stage:
-        """The Keras model that a recipe exports."""
+        """The model that a recipe exports.
+
+        Raises:
+            TeacherRefused: the recipe converts a model from elsewhere, and none was given or it does not fit.
+        """
+        if recipe.source == "torch":
+            return self._given_model(recipe)
         return self.teacher() if recipe.source == "teacher" else self.compressed(recipe)
+
+    def _given_model(self, recipe: Recipe) -> Stage:
+        if self.model_file is None:
+            raise TeacherRefused(
+                f"Recipe {recipe.name} converts a PyTorch model that is small already, and none was given. "
+                "Name one: --model FILE.pt2, with its side file FILE.contract.json beside it."
+            )
+        return self._foreign("model", self.model_file, self.model_contract)
 
     def _outputs(self, folder: Path) -> dict[str, Tensors]:
         """Outputs of a saved model on the scored cases, by split; kept for the recipes that follow."""
-        from packager.student import load_student
-        from packager.student.training import predict
+        from packager.teacher.forecasting import forecasts_of
 
         if folder not in self._known_outputs:
-            model = load_student(folder)
-            self._known_outputs[folder] = {split: predict(model, w.inputs) for split, w in self.cases.items()}
+            forecast = forecasts_of(folder)
+            self._known_outputs[folder] = {split: forecast(w.inputs) for split, w in self.cases.items()}
         return self._known_outputs[folder]
 
     @cached_property
