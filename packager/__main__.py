@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from packager.commands import compare, search, sensitivity, transfer
 from packager.commands.arguments import add_model_arguments, add_teacher_arguments, foreign_models
 from packager.errors import PackagerError, RuntimeUnavailable
 from packager.recipes import (
@@ -17,12 +18,16 @@ from packager.recipes import (
     get_update_mode,
     recipe_names,
 )
+from packager.recipes.tiers import TIERS_FILE
 
 EXIT_CANNOT_RUN, EXIT_REFUSED = 1, 2
 EXAMPLES = """examples:
   python -m packager recipes
   python -m packager train --profile demo
   python -m packager package tflite_w8a8 coreml_pal4 --out bundles
+  python -m packager compare --recipes tflite_w8a8 tflite_w8a8_pcqat coreml_pal4
+  python -m packager search --budget-minutes 30 --max-bytes 45000 --max-skill-loss 1.0
+  python -m packager sensitivity phone_mid
   python -m packager retrain --from bundles --mode light --dataset newer.parquet --out bundles-next
   python -m packager inspect bundles/tflite_w8a8.bundle
   python -m packager verify bundles/tflite_w8a8.bundle
@@ -66,7 +71,19 @@ def _parser() -> argparse.ArgumentParser:
     package = _command(
         commands, "package", _package, "build bundles with recipes; trains first what is not trained yet"
     )
-    package.add_argument("recipes", nargs="+", metavar="RECIPE", help=f"one of {', '.join(recipe_names())}")
+    package.add_argument(
+        "recipes",
+        nargs="+",
+        metavar="RECIPE",
+        help="a name that `recipes` lists, or the path of a .yaml file",
+    )
+    package.add_argument(
+        "--gates",
+        type=Path,
+        default=TIERS_FILE,
+        metavar="FILE",
+        help="limits by tier, in place of packager/recipes/tiers.yaml",
+    )
     again = _command(
         commands, "retrain", _retrain, "train released bundles further, so that their update is a small patch"
     )
@@ -109,6 +126,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print a JSON document")
     recipes = _command(commands, "recipes", _recipes, "list the recipes with their limits")
     recipes.add_argument("--json", action="store_true", help="print a JSON document")
+    for module in (compare, search, sensitivity, transfer):
+        module.add_parser(commands)
     return parser
 
 
@@ -160,7 +179,7 @@ def _train(options: argparse.Namespace) -> None:
 def _package(options: argparse.Namespace) -> None:
     from packager.console import console, progress_bars, variants_table
 
-    recipes = [get_recipe(name) for name in options.recipes]
+    recipes = [get_recipe(name, tiers=options.gates) for name in options.recipes]
     rows = []
     with progress_bars() as progress:
         pipeline = _pipeline(options, progress)
@@ -251,9 +270,10 @@ def _recipes(options: argparse.Namespace) -> None:
         return
     for recipe in recipes:
         wire = f"{recipe.gates.max_wire_kib:.0f} KiB on the wire" if recipe.gates.max_wire_kib else "any size"
-        print(f"{recipe.name:<14} {recipe.summary}")  # noqa: T201
+        print(f"{recipe.name:<27} {recipe.summary}")  # noqa: T201
+        steps = ", ".join(step.name for step in recipe.steps)
         limits = f"{wire}, {recipe.gates.max_skill_loss_percent} % skill loss. {recipe.gates.reason}"
-        print(f"{'':<14} limits: {limits.strip()}")  # noqa: T201
+        print(f"{'':<27} {f'{steps}; ' if steps else ''}limits: {limits.strip()}")  # noqa: T201
 
 
 if __name__ == "__main__":

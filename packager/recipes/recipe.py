@@ -94,16 +94,25 @@ def recipe_names() -> list[str]:
 
 
 def get_recipe(name: str, *, tiers: Path = TIERS_FILE) -> Recipe:
-    """A named recipe, with the limits of its tier from `tiers`.
+    """A named recipe, or one in a file, with the limits of its tier from `tiers`.
+
+    Args:
+        name: as `recipe_names` lists it, or the path of a YAML file, which ends in `.yaml`.
+        tiers: limits by tier.
 
     Raises:
-        UnknownRecipe: names the nearest one, and lists those that exist.
+        UnknownRecipe: names the nearest, and lists the names that exist.
+        RecipeInvalid: the file is no recipe.
     """
-    if name not in recipe_names():
-        close = difflib.get_close_matches(name, recipe_names(), n=1, cutoff=0.5)
+    if name.endswith(".yaml"):
+        return read_recipe(Path(name), tiers=tiers)
+    known = recipe_names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         meant = f" Did you mean {close[0]!r}?" if close else ""
         raise UnknownRecipe(
-            f"Recipe {name!r} is not known; choose one of {', '.join(recipe_names())}.{meant}"
+            f"Recipe {name!r} is not known; choose one of {', '.join(known)}, or give the path of a .yaml "
+            f"file.{meant}"
         )
     return read_recipe(NAMED / f"{name}.yaml", tiers=tiers)
 
