@@ -11,3 +11,7 @@ class RecipeUnknown(JobError):
 
 class LeaseLost(JobError):
     """Another worker took the job over; this one must publish nothing more."""
+
+
+class SearchRefused(JobError):
+    """A search cannot be started as it was asked for."""

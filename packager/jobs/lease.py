@@ -5,16 +5,17 @@ import time
 from datetime import datetime, timedelta
 from secrets import token_hex
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, models
 from django.db.models import F, Q
 from django.utils.timezone import now
 
 from packager.jobs.errors import LeaseLost
-from packager.jobs.models import PackagingJob
+from packager.jobs.models import LeasedRow, PackagingJob
 
+Row = TypeVar("Row", bound=LeasedRow)
 MAX_ATTEMPTS = 3
 LOG_CHARACTERS = 16_000
 # A builder that reports nothing for so long hangs: its lease is left to expire.
@@ -23,19 +24,28 @@ SILENCE_SECONDS = 1800
 SECONDS_BETWEEN_REPORTS = 0.5
 
 
-def claim_job(job_id: int) -> str | None:
+def rows_of(model: type[Row]) -> models.Manager[Row]:
+    """All rows of a kind of job."""
+    return model._default_manager  # noqa: SLF001 - a model's documented manager, whatever it is called
+
+
+def claim_job(job_id: int, model: type[LeasedRow] = PackagingJob) -> str | None:
     """Take a job that waits, or whose holder fell silent; gives the claim, or None if it is not free."""
     claim, moment = token_hex(16), now()
-    free = Q(state=PackagingJob.State.WAITING) | Q(state=PackagingJob.State.RUNNING, lease_until__lt=moment)
-    taken = PackagingJob.objects.filter(free, pk=job_id, attempts__lt=MAX_ATTEMPTS).update(
-        state=PackagingJob.State.RUNNING,
-        attempts=F("attempts") + 1,
-        claim=claim,
-        lease_until=_lease_end(),
-        started=moment,
-        progress=0,
-        stage="",
-        message="",
+    free = Q(state=LeasedRow.State.WAITING) | Q(state=LeasedRow.State.RUNNING, lease_until__lt=moment)
+    taken = (
+        rows_of(model)
+        .filter(free, pk=job_id, attempts__lt=MAX_ATTEMPTS)
+        .update(
+            state=LeasedRow.State.RUNNING,
+            attempts=F("attempts") + 1,
+            claim=claim,
+            lease_until=_lease_end(),
+            started=moment,
+            progress=0,
+            stage="",
+            message="",
+        )
     )
     return claim if taken else None
 
@@ -46,8 +56,9 @@ class Lease:
     A thread renews it, because one step of a builder may take longer than the lease.
     """
 
-    def __init__(self, job_id: int, claim: str) -> None:
-        self._held = PackagingJob.objects.filter(pk=job_id, claim=claim, state=PackagingJob.State.RUNNING)
+    def __init__(self, job_id: int, claim: str, model: type[LeasedRow] = PackagingJob) -> None:
+        rows = rows_of(model)
+        self._held = rows.filter(pk=job_id, claim=claim, state=LeasedRow.State.RUNNING)
         self._log = (self._held.values_list("log", flat=True).first() or "").splitlines()
         self._stage = ""
         self._reported = 0.0

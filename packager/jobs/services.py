@@ -1,33 +1,22 @@
 """What can be done with packaging jobs."""
 
-import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F, Q
 from django.utils.module_loading import import_string
 from django.utils.timezone import now
 
-from mobile_models.errors import DeliveryError
 from mobile_models.services import register_bundle
 from mobile_models.transitions import REGISTER, check_permission
 from packager import recipes
-from packager.errors import PackagerError
-from packager.jobs.errors import LeaseLost, RecipeUnknown
-from packager.jobs.lease import MAX_ATTEMPTS, Lease, claim_job
+from packager.jobs.errors import RecipeUnknown
+from packager.jobs.lease import Lease
 from packager.jobs.models import PackagingJob
-
-logger = logging.getLogger(__name__)
-
-# A job that waits for so long was lost by the queue, or no worker is free: telling it again does no harm.
-WAIT, RESEND = timedelta(seconds=30), timedelta(minutes=10)
-# What a person can act on: its sentence goes to the row, its traceback to nobody.
-EXPECTED = (PackagerError, DeliveryError, OSError)
+from packager.jobs.working import sweep, work_on
 
 
 class Builder(Protocol):
@@ -54,52 +43,14 @@ def request_build(*, recipe: str, user: User | None = None) -> PackagingJob:
 
 
 def run_build(job_id: int) -> None:
-    """Build one job's bundle and register it, unless another worker has the job or it is over.
-
-    It runs in the worker's own process: lease, progress and the end of the process are then those of
-    the build, and nothing is left running when the worker is killed. What TensorFlow keeps in memory goes
-    with the process, which Celery replaces (`CELERY_WORKER_MAX_MEMORY_PER_CHILD`).
-    """
-    claim = claim_job(job_id)
-    if claim is None:
-        logger.info("Job %s is not free", job_id)
-        return
-    job = PackagingJob.objects.get(pk=job_id)
-    with Lease(job_id, claim) as lease:
-        try:
-            _build(job, lease)
-        except LeaseLost:
-            logger.warning("Job %s was taken over", job_id)
-        except EXPECTED as error:
-            _fail(lease, str(error))
-        except Exception as error:
-            _fail(lease, f"Unexpected {type(error).__name__}: {error}. The worker's log has the details.")
-            raise
+    """Build one job's bundle and register it, unless another worker has the job or it is over."""
+    work_on(PackagingJob, job_id, _build)
 
 
 def sweep_jobs() -> int:
     """Enqueue the jobs that the queue lost; gives how many. Jobs that lost every worker they had fail."""
-    moment = now()
-    orphaned = Q(state=PackagingJob.State.RUNNING, lease_until__lt=moment)
-    for job in PackagingJob.objects.filter(orphaned, attempts__gte=MAX_ATTEMPTS):
-        _give_up(job, moment)
-    waiting = Q(state=PackagingJob.State.WAITING, created__lt=moment - WAIT)
-    # Not at every sweep: a message per sweep and job would fill the queue while all workers are busy.
-    due = Q(resent=None) | Q(resent__lt=F("lease_until")) | Q(resent__lt=moment - RESEND)
-    lost = list(PackagingJob.objects.filter(due, waiting | orphaned).order_by("created", "pk"))
-    for job in lost:
-        PackagingJob.objects.filter(pk=job.pk).update(resent=moment)
-        _enqueue(job)
-    return len(lost)
-
-
-def _give_up(job: PackagingJob, moment: datetime) -> None:
-    reason = (
-        f"Its worker died or fell silent {job.attempts} times, last in stage {job.stage or 'none'}. "
-        "See the workers' logs and memory, then start a new job."
-    )
-    held = PackagingJob.objects.filter(pk=job.pk, claim=job.claim, state=PackagingJob.State.RUNNING)
-    held.update(state=PackagingJob.State.FAILED, finished=moment, message=reason)
+    advice = "See the workers' logs and memory, then start a new job."
+    return sweep(PackagingJob, _enqueue, advice=advice)
 
 
 def _build(job: PackagingJob, lease: Lease) -> None:
@@ -120,14 +71,6 @@ def _build(job: PackagingJob, lease: Lease) -> None:
         log=lease.log,
         finished=now(),
     )
-
-
-def _fail(lease: Lease, reason: str) -> None:
-    lease.note(reason)
-    try:
-        lease.write(state=PackagingJob.State.FAILED, message=reason, log=lease.log, finished=now())
-    except LeaseLost:
-        logger.warning("A job failed after it was taken over: %s", reason)
 
 
 def _enqueue(job: PackagingJob) -> None:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from packager.jobs import services
+from packager.jobs import searching, services
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -15,7 +15,14 @@ def build_bundle(job_id: int) -> None:
     services.run_build(job_id)
 
 
+@shared_task(acks_late=True, ignore_result=True)
+def run_trial(row_id: int) -> None:
+    """Run one trial of a search; the row of the next one is made, and sent, when it is done."""
+    searching.run_trial(row_id)
+
+
 @shared_task(ignore_result=True)
 def sweep_jobs() -> None:
-    """Enqueue the jobs that the queue lost."""
+    """Enqueue the jobs and trials that the queue lost."""
     services.sweep_jobs()
+    searching.sweep_trials()

@@ -6,7 +6,6 @@ The command line and the tasks of the server call it; both share studies with wo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,14 @@ from optuna.trial import FrozenTrial
 
 from packager.archive import write_atomically
 from packager.pipeline import Pipeline
-from packager.recipes import Profile, parse_recipe
+from packager.recipes import Profile
 from packager.search.budget import Budget, winner_scale
 from packager.search.errors import NothingFits
 from packager.search.limits import Limits
 from packager.search.plots import Page, search_page
 from packager.search.seeds import Seed, first_seeds, plain_document, recipe_seeds, sensitivity_seeds
 from packager.search.storage import open_storage
-from packager.search.study import Purpose, Search, enqueue_seeds, objectives, open_study
+from packager.search.study import Builder, Purpose, Search, enqueue_seeds, objectives, open_study
 from packager.search.trial import TrialBuilder, trial_profile
 from packager.search.winner import Winner, find_winner
 from packager.stages import Progress, no_progress
@@ -77,18 +76,32 @@ class Plan:
 class Run:
     """A search that goes on in this process."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        make_builder: Callable[..., Any] = TrialBuilder,
+        stops: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Make a search.
+
+        Args:
+            plan: what to search.
+            make_builder: makes what builds trials, called as `TrialBuilder`.
+            stops: errors that end this worker's work and say nothing of the trial.
+        """
+        self.plan, self._make_builder, self._stops = plan, make_builder, stops
         self.winners: dict[str, Winner] = {}
 
     @cached_property
-    def builder(self) -> TrialBuilder:
+    def builder(self) -> Builder:
         """Builds trials."""
         plan = self.plan
         profile = trial_profile(plan.profile, plan.epochs)
-        return TrialBuilder(
+        builder: Builder = self._make_builder(
             plan.work, profile, plan.limits, dataset_file=plan.dataset_file, progress=plan.progress
         )
+        return builder
 
     @cached_property
     def search(self) -> Search:
@@ -99,7 +112,7 @@ class Run:
         purpose = Purpose(plan.targets, plan.profile.name, plan.epochs, self.builder.prepare())
         study = open_study(storage, plan.name, purpose, seed=plan.seed, resume=plan.resume)
         enqueue_seeds(study, self._seeds)
-        return Search(study, self.builder, purpose, plan.limits, trial_epochs=plan.epochs)
+        return Search(study, self.builder, purpose, plan.limits, trial_epochs=plan.epochs, stops=self._stops)
 
     @property
     def study(self) -> Study:
@@ -165,15 +178,9 @@ class Run:
         return first_seeds([*self._sensitivity_seeds(sizes), *recipe_seeds(self.plan.targets, sizes)])
 
     def _sensitivity_seeds(self, sizes: dict[str, Any]) -> list[Seed]:
-        plan, pipeline = self.plan, self.builder.pipeline
-        if find_spec("packager.compress.sensitivity") is None:
-            return []
-        from packager.compress.sensitivity import analyse
-
-        recipe = parse_recipe(plain_document(plan.targets[0], sizes, plan.epochs))
+        plan = self.plan
         plan.progress("sensitivity", 0.0, "of a plain student, layer by layer")
-        student = pipeline.student(recipe)
-        sensitivity = analyse(student.folder, pipeline.material(recipe))
+        sensitivity = self.builder.sensitivity(plain_document(plan.targets[0], sizes, plan.epochs))
         return sensitivity_seeds(plan.targets, sizes, sensitivity, plan.limits)
 
 

@@ -6,9 +6,19 @@ from typing import Any
 
 from packager.recipes import get_recipe, parse_recipe, recipe_names
 from packager.search.limits import Limits
-from packager.search.space import EXPORTS, Values, recipe_document, values_of
+from packager.search.space import (
+    CLUSTER_BITS,
+    EXPORTS,
+    MIXED_LOSS,
+    SPARSITY,
+    Values,
+    nearest,
+    recipe_document,
+    values_of,
+)
 
 MOST_SEEDS = 10
+MOST_CLUSTERS, FOUR_BITS = 256, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ def sensitivity_seeds(
     Args:
         targets: formats that are searched.
         sizes: of the student that was analysed.
-        sensitivity: with `sparsities` and `clusters`, each of a loss in percent, by layer.
+        sensitivity: a `packager.compress.sensitivity.Sensitivity`.
         limits: the loss that is allowed.
     """
     seeds = []
@@ -86,29 +96,40 @@ def sensitivity_seeds(
         for share in (0.5, 1.0):
             loss = share * limits.max_skill_loss_percent
             origin = f"sensitivity at {loss:g} %"
-            seeds += _sparse_seed(plain, sensitivity.sparsities(loss), origin)
-            seeds += _clustered_seed(plain, sensitivity.clusters(loss), origin)
+            # What a layer does not bear, it is spared: the step would else do it to all layers alike.
+            spared = dict.fromkeys(sensitivity.layers, 0.0)
+            seeds += _sparse_seed(plain, sensitivity.sparsities(loss), spared, origin)
+            seeds += _clustered_seed(plain, sensitivity.clusters(loss), list(spared), origin)
+            seeds += _mixed_seed(plain, sensitivity.bits(loss), loss, origin)
     return seeds
 
 
-def _sparse_seed(plain: Values, by_layer: Mapping[str, float], origin: str) -> list[Seed]:
-    layers = {name: round(float(value), 3) for name, value in by_layer.items() if value > 0}
-    if not layers:
+def _sparse_seed(
+    plain: Values, by_layer: Mapping[str, float], spared: Mapping[str, float], origin: str
+) -> list[Seed]:
+    if not by_layer:
         return []
-    middle = sorted(layers.values())[len(layers) // 2]
-    values = plain | {"prune_weights": True, "sparsity": _on_grid(middle), "distil_share": 0.7}
+    middle = sorted(by_layer.values())[len(by_layer) // 2]
+    layers = dict(spared) | dict(by_layer)
+    values = plain | {"prune_weights": True, "sparsity": nearest(middle, SPARSITY), "distil_share": 0.7}
     return [Seed(values, f"{origin}, zeros by layer", {"prune_weights": {"per_layer": layers}})]
 
 
-def _clustered_seed(plain: Values, by_layer: Mapping[str, int], origin: str) -> list[Seed]:
-    layers = {name: int(value) for name, value in by_layer.items() if value}
-    if not layers:
+def _clustered_seed(
+    plain: Values, by_layer: Mapping[str, int], all_layers: Sequence[str], origin: str
+) -> list[Seed]:
+    if not by_layer:
         return []
-    middle = sorted(layers.values())[len(layers) // 2]
-    bits = min(max(middle.bit_length() - 1, 3), 6)
+    middle = sorted(by_layer.values())[len(by_layer) // 2]
+    layers = dict.fromkeys(all_layers, MOST_CLUSTERS) | dict(by_layer)
+    bits = min(max(middle.bit_length() - 1, CLUSTER_BITS[0]), CLUSTER_BITS[1])
     values = plain | {"cluster": True, "cluster_bits": bits, "distil_share": 0.7}
     return [Seed(values, f"{origin}, shared values by layer", {"cluster": {"per_layer": layers}})]
 
 
-def _on_grid(sparsity: float) -> float:
-    return round(min(max(round(sparsity / 0.05) * 0.05, 0.3), 0.9), 4)
+def _mixed_seed(plain: Values, by_layer: Mapping[str, int], loss: float, origin: str) -> list[Seed]:
+    """Layers of four bits, where the export can hold them and a layer bears them."""
+    if plain["format"] != "tflite" or all(bits > FOUR_BITS for bits in by_layer.values()):
+        return []
+    values = plain | {"quantization": "mixed", "mixed_precision": True, "distil_share": 0.7}
+    return [Seed(values | {"mixed_loss": nearest(loss, MIXED_LOSS)}, f"{origin}, bits by layer")]

@@ -207,30 +207,31 @@ def values_of(recipe: Recipe, sizes: Mapping[str, Any]) -> Values | None:
 
 def _size_values(sizes: Mapping[str, Any]) -> Values:
     hidden = list(sizes["hidden"])[: len(HIDDEN)]
-    values: Values = {name: int(_nearest(sizes[name], bounds)) for name, bounds in SIZES.items()}
+    values: Values = {name: int(nearest(sizes[name], bounds)) for name, bounds in SIZES.items()}
     values["layers"] = len(hidden)
     for index, width in enumerate(hidden):
-        values[f"hidden{index}"] = int(_nearest(width, HIDDEN[index]))
+        values[f"hidden{index}"] = int(nearest(width, HIDDEN[index]))
     return values
 
 
 def _step_values(done: Mapping[str, Mapping[str, Any]]) -> Values:
     values: Values = {}
     if "prune_structure" in done:
-        values["remove"] = _nearest(done["prune_structure"].get("remove", 0.3), REMOVE)
+        values["remove"] = nearest(done["prune_structure"].get("remove", 0.3), REMOVE)
         values["criterion"] = done["prune_structure"].get("criterion", CRITERIA[0])
     if "factorize" in done:
-        values["energy"] = _nearest(done["factorize"].get("energy", 0.9), ENERGY)
+        values["energy"] = nearest(done["factorize"].get("energy", 0.9), ENERGY)
     if "prune_weights" in done:
-        values["sparsity"] = _nearest(done["prune_weights"].get("sparsity", 0.5), SPARSITY)
+        values["sparsity"] = nearest(done["prune_weights"].get("sparsity", 0.5), SPARSITY)
     if "cluster" in done:
         bits = int(done["cluster"].get("clusters", 16)).bit_length() - 1
         values["cluster_bits"] = min(max(bits, CLUSTER_BITS[0]), CLUSTER_BITS[1])
     if "mixed_precision" in done:
-        values["mixed_loss"] = _nearest(done["mixed_precision"].get("max_loss_percent", 0.5), MIXED_LOSS)
+        values["mixed_loss"] = nearest(done["mixed_precision"].get("max_loss_percent", 0.5), MIXED_LOSS)
     return values | ({"distil_share": 0.7} if done else {})
 
 
-def _nearest(value: float, bounds: tuple[float, float, float]) -> float:
+def nearest(value: float, bounds: tuple[float, float, float]) -> float:
+    """The value on a range's grid (lowest, highest, step) that comes nearest."""
     low, high, step = bounds
     return round(low + round((min(max(value, low), high) - low) / step) * step, 4)

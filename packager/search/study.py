@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from packager.errors import PackagerError
 from packager.search.errors import SearchFailed, SearchInvalid
 from packager.search.limits import Limits
-from packager.search.ownership import EXTRA, RETRY_OF, SEED, Ownership, fail_and_retry, retry_orphans
+from packager.search.ownership import EXTRA, GONE, RETRY_OF, SEED, Ownership, fail_and_retry, retry_orphans
 from packager.search.rungs import check_rung
 from packager.search.sampler import SeededByTrial
 from packager.search.seeds import Seed
@@ -30,6 +30,12 @@ STOPPED = "It was stopped."
 
 class Builder(Protocol):
     """What builds a trial; `TrialBuilder` is the real one."""
+
+    def prepare(self) -> str:
+        """Do what all trials share; gives the teacher's key."""
+
+    def sensitivity(self, document: Mapping[str, Any]) -> Any:
+        """How much a recipe's student loses when one layer alone is compressed."""
 
     def build(self, document: Mapping[str, Any], rung: Rung) -> Figures:
         """Build a recipe and measure it; see `TrialBuilder.build`."""
@@ -141,11 +147,17 @@ class Search:
     """Runs trials of a study, one at a time, in this process."""
 
     def __init__(
-        self, study: Study, builder: Builder, purpose: Purpose, limits: Limits, *, trial_epochs: int
+        self,
+        study: Study,
+        builder: Builder,
+        purpose: Purpose,
+        limits: Limits,
+        *,
+        trial_epochs: int,
+        stops: tuple[type[Exception], ...] = (),
     ) -> None:
         self.study, self.builder, self.purpose, self.limits = study, builder, purpose, limits
-        self.trial_epochs = trial_epochs
-        self._failures = 0
+        self.trial_epochs, self._stops = trial_epochs, stops
 
     def run_trial(self) -> FrozenTrial:
         """Take the next values, build them, and keep what came of it.
@@ -169,13 +181,22 @@ class Search:
                 fail_and_retry(self.study, self._frozen(trial), STOPPED)
                 raise
         done = self._frozen(trial)
-        self._failures = self._failures + 1 if done.state == TrialState.FAIL else 0
-        if self._failures >= FAILURES_IN_A_ROW:
-            raise SearchFailed(
-                f"{self._failures} trials failed one after the other; the last one: "
-                f"{done.user_attrs['reason']} Put that right; the same command goes on from here."
-            )
+        if done.state == TrialState.FAIL:
+            self._check_failures(done)
         return done
+
+    def _check_failures(self, failed: FrozenTrial) -> None:
+        """End the search when the latest trials of all workers failed, and not by being stopped."""
+        ended = [row for row in self.study.get_trials(deepcopy=False) if row.state.is_finished()]
+        latest = ended[-FAILURES_IN_A_ROW:]
+        if len(latest) == FAILURES_IN_A_ROW and all(
+            row.state == TrialState.FAIL and row.user_attrs.get("reason") not in (GONE, STOPPED)
+            for row in latest
+        ):
+            raise SearchFailed(
+                f"{len(latest)} trials failed one after the other; the last one: "
+                f"{failed.user_attrs['reason']} Put that right; the same command goes on from here."
+            )
 
     def _document(self, trial: Trial, values: Values) -> dict[str, Any]:
         return recipe_document(
@@ -200,6 +221,8 @@ class Search:
             self._constrain(trial, error.wire_bytes, error.skill_loss_percent)
             trial.set_user_attr("reason", str(error))
             self.study.tell(trial, state=TrialState.PRUNED)
+        except self._stops:
+            raise
         except PackagerError as error:
             trial.set_user_attr("reason", str(error))
             self.study.tell(trial, state=TrialState.FAIL)

@@ -95,9 +95,11 @@ class TrialPipeline(Pipeline):
         """The students' own."""
         return self._normalisation()
 
-    def material(self, recipe: Recipe) -> Any:
-        """What steps learn from, and sensitivity is measured on."""
-        return self._material(recipe)
+    def sensitivity(self, recipe: Recipe) -> Any:
+        """How much the recipe's student loses layer by layer, before any step."""
+        from packager.compress.sensitivity import analyse
+
+        return analyse(self.student(recipe).folder, self._material(recipe))
 
     def student_loss(self, student: Stage) -> float:
         """Skill loss of a saved student, percent."""
@@ -152,6 +154,10 @@ class TrialBuilder:
     def prepare(self) -> str:
         """Train the teacher if it is not trained; gives its key."""
         return self.pipeline.prepare()
+
+    def sensitivity(self, document: Mapping[str, Any]) -> Any:
+        """A `packager.compress.sensitivity.Sensitivity` of a recipe's student."""
+        return self.pipeline.sensitivity(parse_recipe(dict(document)))
 
     def build(self, document: Mapping[str, Any], rung: Rung) -> Figures:
         """Build a recipe and measure it.

@@ -49,6 +49,7 @@ NAVIGATION = [
             _delivery("Channels", "podcasts", "channel"),
             _delivery("Bundles", "package_2", "bundle"),
             _rows("Packaging jobs", "conveyor_belt", "jobs", "packagingjob"),
+            _rows("Searches", "travel_explore", "jobs", "searchstudy"),
         ],
     },
     {

@@ -24,6 +24,8 @@ Every one has a default that runs on a laptop with nothing installed.
 | `CYCLE_MINUTE` | 5 | minute of the hour in which the forecast cycle starts |
 | `CELERY_KEY_PREFIX` | skyfold: | what the queue's keys in Redis begin with |
 | `PACKAGING_BUILDER` | packager.pipeline.build_variant | dotted path of what builds a job's bundle |
+| `SEARCH_BUILDER` | packager.search.trial.TrialBuilder | dotted path of what builds a search's trials |
+| `SEARCH_STORAGE_URL` | a PostgreSQL `DATABASE_URL`, or a file in `SKYFOLD_VAR` | postgresql://…, a path |
 | `OBSERVATIONS_KEPT_DAYS` | 100 | months that ended earlier are archived to Parquet, guidance too |
 | `REJECTIONS_KEPT_DAYS` | 30 | what quality control refused is deleted after that |
 | `ARCHIVE_DIR` | `archive/` in `SKYFOLD_VAR` | folder of the archived months |
@@ -323,6 +325,14 @@ FORECAST_RATE = env.str("FORECAST_RATE", default="")
 parse_rate(FORECAST_RATE, "FORECAST_RATE")  # a wrong one is named at the start, not at the first request
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
 PACKAGING_BUILDER = env.str("PACKAGING_BUILDER", default="packager.pipeline.build_variant")
+SEARCH_BUILDER = env.str("SEARCH_BUILDER", default="packager.search.trial.TrialBuilder")
+_DATABASE_URL = env.str("DATABASE_URL", default="")
+SEARCH_STORAGE_URL = env.str(
+    "SEARCH_STORAGE_URL",
+    default=_DATABASE_URL
+    if _DATABASE_URL.startswith("postgres")
+    else str(VAR_DIR / "search" / "journal.log"),
+)
 
 PROXIES = env.int("PROXIES", default=0)
 ADDRESS_CALLS_PER_MINUTE = env.int("ADDRESS_CALLS_PER_MINUTE", default=600)

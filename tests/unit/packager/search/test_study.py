@@ -202,11 +202,16 @@ def test_trial_after_trial_that_fails_ends_the_search_with_the_last_reason(stora
 
 def test_seeds_come_first_once_and_with_their_options_by_layer(storage):
     class Sensitivity:
+        layers = ("body_context", "body_conv0")
+
         def sparsities(self, loss):
-            return {"body_context": 0.4 + 0.1 * loss, "body_conv0": 0.0}
+            return {"body_context": 0.4 + 0.1 * loss}
 
         def clusters(self, loss):
             return {"body_context": 16}
+
+        def bits(self, loss):
+            return {"body_context": 4 if loss > 1 else 8}
 
     seeds = first_seeds(
         [
@@ -220,11 +225,13 @@ def test_seeds_come_first_once_and_with_their_options_by_layer(storage):
     first, second = run(search, 2)
     assert first.user_attrs[SEED] == "sensitivity at 1 %, zeros by layer"
     (step,) = first.user_attrs["recipe"]["steps"]
-    assert step["prune_weights"]["per_layer"] == {"body_context": 0.5}
+    assert step["prune_weights"]["per_layer"] == {"body_context": 0.5, "body_conv0": 0.0}
     assert step["prune_weights"]["sparsity"] == 0.5
     (step,) = second.user_attrs["recipe"]["steps"]
-    assert step["cluster"]["per_layer"] == {"body_context": 16}
+    assert step["cluster"]["per_layer"] == {"body_context": 16, "body_conv0": 256}
     origins = [trial.user_attrs[SEED] for trial in search.study.trials]
+    assert "sensitivity at 2 %, bits by layer" in origins
+    assert "sensitivity at 1 %, bits by layer" not in origins
     assert "recipe tflite_w8a8" in origins
 
 
