@@ -15,7 +15,7 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-header -
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo serve test coverage check format bench bench-peers requirements clean
+.PHONY: help install install-dev install-torch demo serve test coverage check format bench bench-peers requirements clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,16 @@ $(VENV)/.installed-clients: $(wildcard tests/clients/*.txt) tests/clients/node/p
 install: $(VENV)/.installed  ## make .venv with all that runs
 
 install-dev: $(VENV)/.installed-clients  ## the same with the tools of `make test` and `make check`
+
+# PyTorch needs other versions of what the rest needs, so it has an environment of its own: torch first, and alone.
+.venv-torch/.installed: requirements-torch.txt | $(BIN)/python
+	@echo "Installing requirements-torch.txt into .venv-torch: 2 GB, a few minutes the first time."
+	@test -x .venv-torch/bin/python || $(BIN)/python -m venv .venv-torch
+	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' $<)
+	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+install-torch: .venv-torch/.installed  ## make .venv-torch, for teachers and small models that PyTorch saved (optional)
 
 demo: install  ## train, fold, verify, release, forecast; then serve (SERVE=0: do not; PROFILE=full: train longer)
 	$(BIN)/python manage.py quickstart --profile $(PROFILE)
@@ -98,11 +108,17 @@ requirements: | $(BIN)/python  ## resolve the .in files into pins (UPGRADE=--upg
 		{ echo "# Resolved from $$set.in by: make requirements"; grep -v '^# Resolved' $$set.txt; } > $$set.new && \
 		mv $$set.new $$set.txt || exit 1; \
 	done
-	@# What the benchmark compares to lives in an environment of its own.
+	@# PyTorch, and what the benchmark compares to, live in environments of their own.
+	@echo "requirements-torch.in -> requirements-torch.txt"
+	@$(COMPILE) --output-file requirements-torch.txt requirements-torch.in
+	@# Its wheel without CUDA calls itself 2.13.0+cpu; other machines have it by the plain version.
+	@{ echo "# Resolved from requirements-torch.in by: make requirements"; \
+		sed -e '/^# Resolved/d' -e 's/+cpu$$//' requirements-torch.txt; } > requirements-torch.new && \
+		mv requirements-torch.new requirements-torch.txt
 	@echo "bench/requirements.in -> bench/requirements.txt"
 	@$(COMPILE) --output-file bench/requirements.txt bench/requirements.in
 
 clean:  ## remove caches and the virtual environment; var/ (database, models, runs) stays
-	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) .venv-bench .venv-torch .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .coverage htmlcov
 	rm -rf tests/clients/node/node_modules
 	find $(PACKAGES) tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
