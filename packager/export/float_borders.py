@@ -1,6 +1,7 @@
-"""Give an int8 TFLite model float inputs and outputs: the contract's tensors are float32, whatever is within."""
+"""Give an int8 TFLite model float inputs and outputs: the tensors of the contract are float32."""
 
 import copy
+from collections import Counter
 from typing import Any
 
 import flatbuffers
@@ -29,6 +30,13 @@ def with_float_borders(content: bytes) -> bytes:
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
     return bytes(builder.Output())
+
+
+def tensor_types(content: bytes) -> dict[str, int]:
+    """How many tensors of each type a TFLite model holds."""
+    names = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
+    (graph,) = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs
+    return dict(sorted(Counter(names[tensor.type] for tensor in graph.tensors).items()))
 
 
 def _is_integer(graph: Any, index: int) -> bool:

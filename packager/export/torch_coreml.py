@@ -11,10 +11,11 @@ from packager.contract import Contract
 from packager.errors import ConversionFailed
 from packager.export.coreml_facts import program_facts
 from packager.export.mlpackage import rename_outputs, write_package
-from packager.export.torch_module import FittedModule, exported
+from packager.export.torch_module import FittedModule, exported, versions
 from packager.teacher.foreign.interface import ForeignModel, TorchModel
 from packager.teacher.foreign.side_file import TeacherContract
 
+TOOLS = ("torch", "coremltools", "numpy")
 WEIGHTS = ("fp16", "fp32")
 WEIGHTED = frozenset({"linear", "conv", "matmul"})
 TARGETS = ("ios17", "ios18")
@@ -60,6 +61,7 @@ def export_torch_coreml(
         "scheme": weights,
         **program_facts(specification),
         "minimum_deployment_target": target.replace("ios", "iOS"),
+        "toolchain": versions(TOOLS),
     }
 
 

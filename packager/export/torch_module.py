@@ -1,5 +1,7 @@
 """A PyTorch model and its side file as one module, which converters export again. Runs where PyTorch is."""
 
+from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,11 @@ def case_of(inputs: Tensors, index: int) -> dict[str, Any]:
         name: torch.from_numpy(np.ascontiguousarray(values[index : index + 1]))
         for name, values in inputs.items()
     }
+
+
+def versions(tools: Sequence[str]) -> dict[str, str]:
+    """What converted a model here: the rest of the packager runs with other versions."""
+    return {name: version(name) for name in tools}
 
 
 def exported(module: Any, contract: Contract) -> Any:

@@ -20,7 +20,8 @@ class Keras3Model:
         self._model = keras.saving.load_model(path, compile=False, safe_mode=True)
         self._tensors = keras.tree.flatten(self._model.input)
         self.inputs: Mapping[str, Shape] = {t.name: tuple(t.shape) for t in self._tensors}
-        self.weights = list(self._model.weights)
+        # TensorFlow's own variables: its converters do not see through those of Keras.
+        self.weights = [weight.value for weight in self._model.weights]
         self.parameters: int | None = count(weight.shape for weight in self.weights)
         self._compiled = tf.function(self.call)
 
