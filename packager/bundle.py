@@ -1,7 +1,8 @@
 """A bundle: the archive of one variant with its manifest, contract and golden vectors.
 
-Members: `manifest.json`, `contract.json`, `golden.json` and the artifact (`model.tflite`, or the files below
-`model.mlpackage/`). Opening one proves that every byte is what the manifest says; it does not run it.
+Members: `manifest.json`, `contract.json`, `golden.json` and the artifact (`model.tflite`, `model.onnx`, or
+the files below `model.mlpackage/` or `model.micro/`). Opening one proves that every byte is what the manifest
+says; it does not run it.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ class Bundle:
 
     @property
     def format(self) -> str:
-        """What runs the artifact: tflite or coreml."""
+        """What runs the artifact: tflite, coreml, onnx or micro."""
         return str(self.manifest["format"])
 
     def extract(self, folder: Path) -> Path:
@@ -64,7 +65,7 @@ def write_bundle(
 
     Args:
         path: where the archive goes; its folder is made.
-        artifact: a `.tflite` file or an `.mlpackage` folder.
+        artifact: a `.tflite` or `.onnx` file, an `.mlpackage` or `.micro` folder.
         manifest: as in manifest.schema.json but without `files`, which is filled in here.
         golden: as `packager.verify.golden.make_golden` gives it.
         contract: what the artifact fulfils.

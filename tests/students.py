@@ -98,11 +98,32 @@ def tflite(quantization: str, batch: int | None = 1) -> tuple[Path, dict[str, An
     from packager.export.tflite import export_tflite
 
     path = FOLDER / f"{quantization}-{batch}.tflite"
-    calibration = weather(100, seed=5) if quantization == "w8a8" else None
+    calibration = weather(100, seed=5) if quantization in {"w8a8", "w8a16"} else None
     facts = export_tflite(
         small_student(), CONTRACT, path, quantization=quantization, calibration=calibration, batch=batch
     )
     return path, facts
+
+
+@cache
+def onnx(quantization: str) -> tuple[Path, dict[str, Any]]:
+    """The student as ONNX, and what its exporter said."""
+    from packager.export.onnx import export_onnx
+
+    path = FOLDER / f"{quantization}.onnx"
+    calibration = weather(100, seed=5) if quantization == "w8a8" else None
+    return path, export_onnx(
+        small_student(), CONTRACT, path, quantization=quantization, calibration=calibration
+    )
+
+
+@cache
+def micro() -> tuple[Path, dict[str, Any]]:
+    """The student as source for TFLite Micro, and what its exporter said."""
+    from packager.export.micro import export_micro
+
+    path = FOLDER / "model.micro"
+    return path, export_micro(small_student(), CONTRACT, path, calibration=weather(100, seed=5))
 
 
 @cache

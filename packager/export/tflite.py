@@ -1,13 +1,12 @@
-"""TFLite: float, fp16 weights, or static int8 in the body with a float head and tail.
+"""TFLite: float, or compressed in the body only, with a float head and tail.
 
-The converter makes the float model; litert-quantizer compresses the layers whose names start with `body_`.
-Inputs and outputs stay float32 in physical units, whatever the scheme. See
-`docs/adr/0011-float-head-and-tail.md`.
+The converter makes the float model; litert-quantizer compresses the layers whose names start with `body_`
+(`packager.export.tflite_rules`); then everything goes that no runtime reads (`packager.export.slim`). Inputs
+and outputs stay float32 in physical units, whatever the scheme. See `docs/adr/0011-float-head-and-tail.md`.
 """
 
 import tempfile
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,25 +14,30 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from ai_edge_litert import schema_py_generated
-from litert_quantizer import calibrator, qtyping, quantizer, recipe, recipe_manager
-from litert_quantizer.utils import qsv_utils, tfl_flatbuffer_utils
+from litert_quantizer import calibrator, quantizer, recipe_manager
+from litert_quantizer.utils import qsv_utils
 
+from packager.compress.state import State
 from packager.contract import Contract
 from packager.errors import ConversionFailed
 from packager.export.refill import refill_tflite
+from packager.export.slim import slim
+from packager.export.tflite_facts import describe_numbers
+from packager.export.tflite_rules import (
+    ACTIVATION_BITS,
+    Ranges,
+    Rules,
+    activation_ranges,
+    body_matrices,
+    check_bits,
+    rules_for,
+    weight_ranges,
+)
 from packager.runtimes.interface import check_inputs
 from packager.runtimes.tflite import SIGNATURE
 from packager.types import Tensors
 
-QUANTIZATIONS = ("fp32", "fp16", "w8a8")
-COMPRESSED_TYPES = {"fp16": "float16", "w8a8": "int8"}
-# A TFLite operation is named by the path of the layer that made it.
-BODY = r"(^|/)body_"
-TYPE_NAMES = {
-    value: name.lower() for name, value in vars(schema_py_generated.TensorType).items() if name.isupper()
-}
-OPERATORS = schema_py_generated.BuiltinOperator
+QUANTIZATIONS = ("fp32", "fp16", "dynamic", "w8a8", "w8a16", "w4", "mixed")
 
 
 def export_tflite(
@@ -44,6 +48,7 @@ def export_tflite(
     quantization: str,
     calibration: Tensors | None,
     batch: int | None = 1,
+    state: State | None = None,
     frozen: Path | None = None,
 ) -> dict[str, Any]:
     """Convert a model to one `.tflite` file; equal weights give equal bytes.
@@ -53,10 +58,14 @@ def export_tflite(
             tail_*.
         contract: gives names and shapes.
         path: the file to write.
-        quantization: one of `QUANTIZATIONS`.
-        calibration: for w8a8: representative inputs, (case, ...), physical units; their extremes set the int8
-            ranges.
+        quantization: one of `QUANTIZATIONS`: fp16 rounds the weights; dynamic has int8 weights and rounds
+            activations to int8 as they come; w8a8 and w8a16 have int8 weights and calibrated int8 or int16
+            activations; w4 has int4 weights; mixed has the bits that `state` says, by layer.
+        calibration: for w8a8 and w8a16: representative inputs, (case, ...), physical units; their extremes
+            set the activations' ranges.
         batch: 1, or None for any number of cases at once (a server).
+        state: what the steps before did to the weights: layers of shared values get one scale for the whole
+            matrix, so that so many values are so many codes.
         frozen: an artifact that was exported in the same way before: its scales are kept, and the file
             differs from it in the weights only. Nothing is calibrated then.
 
@@ -65,29 +74,29 @@ def export_tflite(
         borders.
 
     Raises:
-        ConversionFailed: unknown quantization, no calibration where it is needed, or no body to quantize.
+        ConversionFailed: unknown quantization, no calibration or no bits where they are needed, or no body to
+            quantize.
     """
     if quantization not in QUANTIZATIONS:
         raise ConversionFailed(
             f"TFLite quantization {quantization!r} is not known; choose one of {', '.join(QUANTIZATIONS)}."
         )
     cases = check_inputs(contract, calibration) if calibration else 0
-    if quantization == "w8a8" and not cases and not frozen:
+    if quantization in ACTIVATION_BITS and not cases and not frozen:
         raise ConversionFailed(
-            "Static int8 needs calibration inputs; give a few hundred representative cases."
+            f"Static int8 ({quantization}) needs calibration inputs; give a few hundred representative cases."
         )
-    content = convert_float(model, contract, batch=batch)
+    known = state or State()
+    if quantization == "mixed":
+        check_bits(known)
+    original = convert_float(model, contract, batch=batch)
     if frozen:
-        content = refill_tflite(frozen.read_bytes(), content)
+        content = refill_tflite(frozen.read_bytes(), original)
     else:
-        content = _compressed(content, contract, quantization, calibration)
-    facts = _facts(content, quantization)
-    if quantization in COMPRESSED_TYPES and COMPRESSED_TYPES[quantization] not in facts["tensors"]:
-        raise ConversionFailed(
-            f"Nothing was compressed by {quantization}: no layer's name starts with `body_`. "
-            "Name the layers of the body so."
-        )
-    if quantization == "w8a8" and not frozen:
+        named = _compressed(original, contract, quantization, calibration, known)
+        content = slim(named, original)
+    facts = describe_numbers(content, original, quantization)
+    if quantization in ACTIVATION_BITS and not frozen:
         facts["calibration_cases"] = cases
     path.write_bytes(content)
     return facts
@@ -112,38 +121,37 @@ def convert_float(model: tf_keras.Model, contract: Contract, *, batch: int | Non
     return content
 
 
-def _compressed(content: bytes, contract: Contract, quantization: str, calibration: Tensors | None) -> bytes:
+def _compressed(
+    original: bytes, contract: Contract, quantization: str, calibration: Tensors | None, state: State
+) -> bytes:
+    if quantization == "fp32":
+        return original
+    matrices = body_matrices(original)
+    if not matrices:
+        raise ConversionFailed(
+            f"There is nothing that {quantization} could compress: no layer's name starts with `body_`. "
+            "Name the layers of the body so."
+        )
+    rules = rules_for(quantization, matrices, state)
+    ranges = weight_ranges(quantization, matrices, state)
     with warnings.catch_warnings():
         # LiteRT warns that keeping every tensor costs memory; the quantizer does it to see their ranges.
         warnings.simplefilter("ignore", UserWarning)
-        if quantization == "fp16":
-            return _quantize(content, _fp16_recipe(), {})
-        if quantization == "w8a8" and calibration:
-            return _quantize_static(content, contract, calibration)
-    return content
+        if quantization in ACTIVATION_BITS and calibration:
+            seen = _seen_ranges(original, contract, rules, calibration)
+            ranges = activation_ranges(seen, quantization) | ranges
+        return _quantize(original, rules, ranges)
 
 
-def _fp16_recipe() -> list[dict[str, Any]]:
-    manager = recipe_manager.RecipeManager()
-    manager.add_weight_only_config(
-        regex=BODY,
-        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-        num_bits=16,
-        algorithm_key=quantizer.AlgorithmName.FLOAT_CASTING,
-    )
-    return manager.get_quantization_recipe()  # type: ignore[no-any-return]
-
-
-def _quantize_static(content: bytes, contract: Contract, calibration: Tensors) -> bytes:
-    rules = recipe.static_wi8_ai8()
-    for rule in rules:
-        rule["regex"] = BODY
+def _seen_ranges(content: bytes, contract: Contract, rules: Rules, calibration: Tensors) -> Ranges:
+    """Lowest and highest value of each tensor of the body over all cases."""
     manager = recipe_manager.RecipeManager()
     manager.load_quantization_recipe(rules)
     # The default update is a moving average, which clips what is rare: 0.98 against 0.065 on a test model.
     observer = calibrator.Calibrator(content, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
     observer.calibrate({SIGNATURE: list(_cases(contract, calibration))}, model_recipe_manager=manager)
-    return _quantize(content, rules, observer.get_model_qsvs())
+    ranges: Ranges = observer.get_model_qsvs()
+    return ranges
 
 
 def _cases(contract: Contract, inputs: Tensors) -> Iterator[Tensors]:
@@ -155,42 +163,10 @@ def _cases(contract: Contract, inputs: Tensors) -> Iterator[Tensors]:
         }
 
 
-def _quantize(content: bytes, rules: list[dict[str, Any]], ranges: dict[str, Any]) -> bytes:
+def _quantize(content: bytes, rules: Rules, ranges: Ranges) -> bytes:
     result = quantizer.Quantizer(bytearray(content), rules).quantize(ranges)
     if result.quantized_model is None:
         raise ConversionFailed(
             "litert-quantizer gave no model. Check that the body has layers it can quantize."
         )
     return bytes(result.quantized_model)
-
-
-def _facts(content: bytes, scheme: str) -> dict[str, Any]:
-    """Count tensors and operations by type, and read the scales at the borders of the int8 body."""
-    model = tfl_flatbuffer_utils.read_model(content)
-    (graph,) = model.subgraphs
-    codes = [model.operatorCodes[operator.opcodeIndex].builtinCode for operator in graph.operators]
-    types = [TYPE_NAMES[tensor.type] for tensor in graph.tensors]
-    facts: dict[str, Any] = {
-        "scheme": scheme,
-        "tensors": dict(sorted(Counter(types).items())),
-        "operations": len(codes),
-    }
-    if scheme == "w8a8":
-        kinds = {OPERATORS.QUANTIZE: "in", OPERATORS.DEQUANTIZE: "out"}
-        inner = [op for op, code in zip(graph.operators, codes, strict=True) if code not in kinds]
-        facts["int8_operations"] = sum(any(types[i] == "int8" for i in op.outputs) for op in inner)
-        facts["borders"] = _borders(graph, codes, kinds)
-    return facts
-
-
-def _borders(graph: Any, codes: list[int], kinds: dict[int, str]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {"in": [], "out": []}
-    for operator, code in zip(graph.operators, codes, strict=True):
-        if code not in kinds:
-            continue
-        side = kinds[code]
-        tensor = graph.tensors[operator.outputs[0] if side == "in" else operator.inputs[0]]
-        scale, zero = tensor.quantization.scale, tensor.quantization.zeroPoint
-        name = tensor.name.decode().split(";")[0].removesuffix("_quantized")
-        found[side].append({"tensor": name, "scale": float(scale[0]), "zero_point": int(zero[0])})
-    return found

@@ -11,7 +11,7 @@ from packager.contract import Contract, reference_contract
 from packager.errors import ArtifactRefused
 from packager.types import Tensors
 
-FORMATS = ("tflite", "coreml")
+FORMATS = ("tflite", "coreml", "onnx", "micro")
 PRECISIONS = ("float32", "float16")
 
 
@@ -46,7 +46,7 @@ def open_runtime(
     """Open an artifact and check its inputs and outputs against a contract.
 
     Args:
-        path: the artifact: a `.tflite` file or a `.mlpackage` folder.
+        path: the artifact: a `.tflite` or `.onnx` file, a `.mlpackage` or `.micro` folder.
         format: one of `FORMATS`.
         precision: one of `PRECISIONS`; matters for coreml only, see `CoremlRuntime`.
         contract: what the artifact must take and give; the reference contract when not given.
@@ -65,4 +65,12 @@ def open_runtime(
         from packager.runtimes.coreml import CoremlRuntime
 
         return CoremlRuntime(path, agreed, precision=precision)
+    if format == "onnx":
+        from packager.runtimes.onnx import OnnxRuntime
+
+        return OnnxRuntime(path, agreed)
+    if format == "micro":
+        from packager.runtimes.micro import MicroRuntime
+
+        return MicroRuntime(path, agreed)
     raise ArtifactRefused(f"Format {format!r} has no runtime here; this version runs {', '.join(FORMATS)}.")

@@ -12,7 +12,12 @@ from packager.runtimes import open_runtime
 from packager.verify.golden import replay_golden
 
 # Core ML may compute in float32 or round every operation to float16: a phone lies between the two.
-PRECISIONS: Mapping[str, tuple[str, ...]] = {"tflite": ("float32",), "coreml": ("float32", "float16")}
+PRECISIONS: Mapping[str, tuple[str, ...]] = {
+    "tflite": ("float32",),
+    "coreml": ("float32", "float16"),
+    "onnx": ("float32",),
+    "micro": ("float32",),
+}
 
 
 @dataclass(frozen=True)

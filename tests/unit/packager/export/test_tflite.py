@@ -73,7 +73,9 @@ def test_static_int8_without_calibration_is_refused(tmp_path):
 
 
 def test_an_unknown_quantization_names_the_known_ones(tmp_path):
-    with pytest.raises(ConversionFailed, match="'int3' is not known; choose one of fp32, fp16, w8a8"):
+    with pytest.raises(
+        ConversionFailed, match="'int3' is not known; choose one of fp32, fp16, dynamic, w8a8"
+    ):
         export_tflite(small_student(), CONTRACT, tmp_path / "x.tflite", quantization="int3", calibration=None)
 
 

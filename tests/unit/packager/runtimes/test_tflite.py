@@ -83,5 +83,5 @@ def test_inputs_that_disagree_on_the_cases_are_refused():
 
 
 def test_an_unknown_format_names_the_known_ones():
-    with pytest.raises(ArtifactRefused, match="'onnx' has no runtime here; this version runs tflite, coreml"):
-        open_runtime(tflite("fp32")[0], "onnx")
+    with pytest.raises(ArtifactRefused, match="'gguf' has no runtime here; this version runs tflite, coreml"):
+        open_runtime(tflite("fp32")[0], "gguf")
