@@ -17,7 +17,7 @@ from mobile_models.selectors import served_contracts
 from mobile_models.services.steps import change, fresh, recorded, step
 from mobile_models.signing.publishing import publish_soon
 from mobile_models.stores.folder import digest_of
-from mobile_models.targeting import platforms_of
+from mobile_models.targeting import FORMATS, platforms_of
 from packager.archive import MAX_BYTES
 from packager.bundle import Bundle as Archive
 from packager.bundle import open_bundle
@@ -35,8 +35,8 @@ def register_bundle(*, path: Path, by: User | None = None) -> Bundle:
     The same bytes again give the same row.
 
     Raises:
-        BundleRefused: damaged, foreign, too large, not what it says, revoked, or of a contract that is not
-            served here.
+        BundleRefused: damaged, foreign, too large, not what it says, revoked, of a format that no platform
+            takes, or of a contract that is not served here.
         StorageFailed, VerifierFailed: it could not be stored or judged; nothing was changed.
         NotPermitted: the person may not register bundles.
     """
@@ -97,6 +97,7 @@ def _checked_archive(path: Path) -> Archive:
         archive = open_bundle(path)
     except PackagerError as error:
         raise BundleRefused(str(error)) from error
+    _check_platforms(archive)
     served = served_contracts()
     if archive.contract.digest not in served:
         names = ", ".join(
@@ -108,6 +109,16 @@ def _checked_archive(path: Path) -> Archive:
             "Package the model for a contract that is served."
         )
     return archive
+
+
+def _check_platforms(archive: Archive) -> None:
+    """Refuse what no catalog could list: the machines for ONNX and TFLite Micro ask for no updates here."""
+    if not platforms_of(str(archive.manifest["variant"]), archive.format):
+        taken = ", ".join(sorted({format_ for formats in FORMATS.values() for format_ in formats}))
+        raise BundleRefused(
+            f"The bundle's format is {archive.format}, which no platform of the catalog takes; "
+            f"they take {taken}. Bring its archive to the machine that runs it yourself."
+        )
 
 
 def _refusal(bundle: Bundle) -> str:

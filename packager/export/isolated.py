@@ -17,12 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from packager.contract import canonical_json, read_contract
+from packager.contract import Contract, canonical_json, read_contract
 from packager.errors import ConversionFailed, PackagerError
 from packager.processes import quiet_environment, run_apart, tail_of
+from packager.teacher.foreign.isolated import interpreter_for
+from packager.teacher.foreign.keeping import foreign_description
 from packager.types import Tensors
 
-TARGETS = {"tflite": {"quantization", "batch"}, "coreml": {"weights"}}
+TARGETS = {
+    "tflite": {"quantization", "batch", "torch"},
+    "coreml": {"weights", "target", "torch"},
+    "onnx": {"quantization"},
+    "micro": {"quantization"},
+}
 COMMAND = (sys.executable, "-m", "packager.export.isolated")
 REFUSED = 3
 
@@ -36,7 +43,7 @@ class ConversionRequest:
         contract: contract document.
         target: one of `TARGETS`.
         output: the artifact to write; replaced when it exists.
-        options: keyword arguments of `export_tflite` or `export_coreml` (`quantization`, `batch`, `weights`).
+        options: keyword arguments of the exporter (`quantization`, `batch`, `weights`, `target`).
         calibration: `.npz` of inputs by contract name, for static quantization.
         frozen: the artifact of the release before, whose scales and palettes are kept.
         timeout_seconds: after this the process is killed.
@@ -86,7 +93,7 @@ def _run(request: ConversionRequest, folder: Path) -> dict[str, Any]:
     (folder / "request.json").write_bytes(canonical_json(_plain(request, staged)))
     log = folder / "log.txt"
     status = run_apart(
-        [*COMMAND, str(folder / "request.json"), str(folder / "result.json")],
+        [*_command(request.student), str(folder / "request.json"), str(folder / "result.json")],
         log,
         request.timeout_seconds,
         quiet_environment(),
@@ -95,6 +102,13 @@ def _run(request: ConversionRequest, folder: Path) -> dict[str, Any]:
         raise ConversionFailed(_explain(request, status, log))
     facts: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return facts
+
+
+def _command(student: Path) -> list[str]:
+    """With the interpreter that has the library of a model from elsewhere."""
+    description = foreign_description(student)
+    python = [interpreter_for(description["format"])] if description else [COMMAND[0]]
+    return python + list(COMMAND[1:])
 
 
 def _plain(request: ConversionRequest, staged: Path) -> dict[str, Any]:
@@ -140,20 +154,48 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(request: dict[str, Any]) -> dict[str, Any]:
-    from packager.student import load_student
+    from packager.compress.state import read_state
+    from packager.student import load_student, read_description
 
-    model = load_student(Path(request["student"]))
     contract = read_contract(Path(request["contract"]))
+    if description := foreign_description(Path(request["student"])):
+        return _export_foreign(request, description, contract)
+    model = load_student(Path(request["student"]))
     output, options = Path(request["output"]), dict(request["options"])
     options["frozen"] = Path(request["frozen"]) if request["frozen"] else None
     if request["target"] == "coreml":
         from packager.export.coreml import export_coreml
 
         return export_coreml(model, contract, output, **options)
+    calibration = _read_tensors(request["calibration"])
+    if request["target"] == "onnx":
+        from packager.export.onnx import export_onnx
+
+        return export_onnx(model, contract, output, calibration=calibration, **options)
+    options["state"] = read_state(read_description(Path(request["student"])))
+    if request["target"] == "micro":
+        from packager.export.micro import export_micro
+
+        return export_micro(model, contract, output, calibration=calibration, **options)
     from packager.export.tflite import export_tflite
 
-    calibration = _read_tensors(request["calibration"])
     return export_tflite(model, contract, output, calibration=calibration, **options)
+
+
+def _export_foreign(
+    request: dict[str, Any], description: dict[str, Any], contract: Contract
+) -> dict[str, Any]:
+    from packager.export.foreign import export_foreign
+
+    return export_foreign(
+        Path(request["student"]),
+        description,
+        contract,
+        Path(request["output"]),
+        target=request["target"],
+        options=request["options"],
+        calibration=_read_tensors(request["calibration"]),
+    )
 
 
 def _read_tensors(path: str | None) -> Tensors | None:

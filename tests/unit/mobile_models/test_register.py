@@ -10,7 +10,7 @@ from mobile_models.errors import BundleRefused, NotPermitted, StorageFailed, Tra
 from mobile_models.models import AuditEntry, Bundle
 from mobile_models.selectors import served_contracts
 from mobile_models.services import bundles
-from packager.bundle import open_bundle, wire_size
+from packager.bundle import open_bundle, wire_size, write_bundle
 from packager.contract import contract_with_guidance
 from packager.report import model_card
 from tests.factories import build_bundle, make_user, short_contract, swap_artifact
@@ -131,6 +131,36 @@ def test_a_consistent_bundle_whose_model_computes_something_else_is_refused(arch
 def test_a_bundle_of_a_contract_that_is_not_served_is_refused(tmp_path, store):
     path = build_bundle(tmp_path / "short.zip", contract=short_contract())
     with pytest.raises(BundleRefused, match=r"this server serves inputs for skyfold-point 1"):
+        services.register_bundle(path=path)
+    assert nothing_stored(store)
+
+
+@pytest.mark.parametrize(
+    ("format_", "artifact", "engine"),
+    [
+        ("onnx", "model.onnx", {"onnxruntime": "1.17"}),
+        ("micro", "model.micro", {"tflite_micro": "2026.10.23"}),
+    ],
+)
+def test_a_bundle_that_no_platform_takes_is_refused_before_it_is_stored(
+    archive, tmp_path, store, monkeypatch, format_, artifact, engine
+):
+    whole = open_bundle(archive)
+    files = {"onnx": tmp_path / artifact, "micro": tmp_path / artifact / "model.cc"}
+    files[format_].parent.mkdir(exist_ok=True)
+    files[format_].write_bytes(b"a model")
+    manifest = {key: value for key, value in whole.manifest.items() if key != "files"}
+    manifest |= {"format": format_, "artifact": artifact, "engine_min": engine, "variant": f"{format_}_w8a8"}
+    manifest["sizes"] = {"artifact": 7, "model": 7, "arena": 1}
+    path = tmp_path / "other.zip"
+    write_bundle(
+        path, artifact=tmp_path / artifact, manifest=manifest, golden=whole.golden, contract=whole.contract
+    )
+    # What is asked here is who may be offered it, not whether it runs.
+    monkeypatch.setattr(bundles.verification, "verify_archive", lambda path: None)
+    with pytest.raises(
+        BundleRefused, match=rf"format is {format_}, which no platform .* take coreml, tflite"
+    ):
         services.register_bundle(path=path)
     assert nothing_stored(store)
 

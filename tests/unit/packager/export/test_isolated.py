@@ -130,5 +130,5 @@ def test_a_folder_without_a_student_is_refused(tmp_path):
 
 
 def test_an_unknown_target_names_the_known_ones(tmp_path):
-    with pytest.raises(ConversionFailed, match="'onnx' is not known; choose one of tflite, coreml"):
-        convert(request(tmp_path, "onnx"))
+    with pytest.raises(ConversionFailed, match="'gguf' is not known; choose one of tflite, coreml"):
+        convert(request(tmp_path, "gguf"))
