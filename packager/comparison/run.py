@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from packager.archive import write_atomically
-from packager.comparison.goals import Goal, judge
+from packager.comparison.goals import KIB, Goal, judge
 from packager.comparison.page import comparison_page
 from packager.comparison.peers import PEERS
 from packager.comparison.rows import FAILED, PASSED, REFUSED, Row, figures_of, write_csv
@@ -102,6 +102,10 @@ class Comparison:
         seconds = self._seconds(first)
         # A recipe without an artifact may have no model: asking for it would train again.
         parameters = self._parameters(recipe) if found.point else None
+        if recipe.export.format == "micro" and found.point:
+            # A fixed arena is all that TFLite Micro has; the exporter measured the smallest that works.
+            arena = self.pipeline.variant(recipe).facts["quantization"]["arena_bytes"]
+            found = replace(found, peak_memory_kib=-(-arena // KIB))
         return replace(found, verdict=verdict, seconds=seconds, parameters=parameters)
 
     def _seconds(self, first: int) -> float:
