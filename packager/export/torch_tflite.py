@@ -1,6 +1,5 @@
 """PyTorch to TFLite with litert-torch, as it is or quantized by PyTorch itself. Runs where PyTorch is."""
 
-import dataclasses
 import logging
 import warnings
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, cast
 from packager.contract import Contract
 from packager.errors import ConversionFailed
 from packager.export.float_borders import tensor_types, with_float_borders
-from packager.export.torch_module import FittedModule, case_of, exported, one_case, versions
+from packager.export.torch_module import FittedModule, biases_apart, case_of, exported, one_case, versions
 from packager.teacher.foreign.interface import ForeignModel, TorchModel
 from packager.teacher.foreign.side_file import TeacherContract
 from packager.types import Tensors
@@ -41,7 +40,7 @@ def export_torch_tflite(
         path: the file to write.
         calibration: representative inputs, (case, ...), the contract's units, for static.
         torch: PyTorch's own quantization: none, dynamic (int8 weights of linear and convolutional
-            layers, whose inputs are rounded as they come) or static (calibrated int8 inputs, float sums).
+            layers, whose inputs are rounded as they come) or static (int8 both, calibrated).
         quantization: fp32 only: PyTorch does the rounding here.
         batch: 1 only.
 
@@ -107,10 +106,8 @@ def _quantized(module: Any, contract: Contract, calibration: Tensors, *, dynamic
         STATIC_OPS = WEIGHTED
 
     config = pt2e_quantizer.get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
-    # The converter merges rounded sums with the limits behind them wrongly: 111 K off on a test model.
-    config = dataclasses.replace(config, output_activation=None)
     quantizer = WeightedLayers().set_global(config)
-    prepared = quantize_pt2e.prepare_pt2e(exported(module, contract).module(), quantizer)
+    prepared = quantize_pt2e.prepare_pt2e(biases_apart(exported(module, contract).module()), quantizer)
     # One case at least: observers of weights work in the forward pass, too.
     cases = range(0 if dynamic else _count(calibration))
     for tensors in [one_case(contract)] if dynamic else (case_of(calibration, index) for index in cases):

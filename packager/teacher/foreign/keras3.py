@@ -1,5 +1,6 @@
 """Keras 3: `.keras` files, and `.h5` files that Keras 3 wrote. Beside tf_keras, on TensorFlow."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ class Keras3Model:
         import tensorflow as tf
 
         self._tree = keras.tree
-        self._model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        with warnings.catch_warnings():
+            # Its variables speak numpy 1's protocol, of which numpy 2 warns.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._model = keras.saving.load_model(path, compile=False, safe_mode=True)
         self._tensors = keras.tree.flatten(self._model.input)
         self.inputs: Mapping[str, Shape] = {t.name: tuple(t.shape) for t in self._tensors}
         # TensorFlow's own variables: its converters do not see through those of Keras.
