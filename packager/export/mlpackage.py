@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from packager.runtimes.milprogram import BLOB_HEADER
+
 # Any fixed namespace would do; this one is RFC 9562's for names that are object identifiers.
 NAMESPACE = uuid.NAMESPACE_OID
 MODEL = "com.apple.CoreML/model.mlmodel"
@@ -19,6 +21,8 @@ AUTHOR = "com.apple.CoreML"
 # The format's numbers of half and single precision, `DataType` in MIL.proto.
 FLOATS = {10: "fp16", 11: "fp32"}
 SHORTEST = 2
+# Headers and values of a weight file start at multiples of it.
+ALIGNMENT = 64
 
 
 def block_of(specification: Any) -> Any:
@@ -115,13 +119,48 @@ def write_package(specification: Any, weights: Path, path: Path) -> None:
     # coremltools notes versions and the date of the conversion; the bundle's manifest has the versions.
     for attribute in list(specification.mlProgram.attributes):
         del specification.mlProgram.attributes[attribute]
+    blob = group_by_type(specification, weights.read_bytes())
     model = specification.SerializeToString(deterministic=True)
     data = path / "Data"
     (data / WEIGHTS).mkdir(parents=True)
     (data / MODEL).write_bytes(model)
-    blob = weights.read_bytes()
     (data / WEIGHTS / "weight.bin").write_bytes(blob)
     (path / "Manifest.json").write_text(_manifest(model, blob))
+
+
+def group_by_type(specification: Any, weights: bytes) -> bytes:
+    """Put values of one type side by side in a weight file, and point the specification at their new places.
+
+    A code table of zstd's then serves floats or codes, not both: a hundredth less on the wire. Grouping
+    again changes nothing. Layout: coremltools, `mlmodel/src/MILBlob/Blob/StorageFormat.hpp`.
+
+    Args:
+        specification: a Core ML `Model` message; its offsets are changed.
+        weights: the file that they point into.
+    """
+    places = [value.blobFileValue for value in _values(specification) if value.HasField("blobFileValue")]
+    # Equal constants may share a place.
+    offsets = list(dict.fromkeys(place.offset for place in places))
+    offsets.sort(key=lambda offset: BLOB_HEADER.unpack_from(weights, offset)[1])
+    grouped = bytearray(weights[:ALIGNMENT])
+    moved: dict[int, int] = {}
+    for offset in offsets:
+        sentinel, kind, size, start = BLOB_HEADER.unpack_from(weights, offset)
+        moved[offset] = len(grouped)
+        rest = weights[offset + BLOB_HEADER.size : offset + ALIGNMENT]
+        grouped += BLOB_HEADER.pack(sentinel, kind, size, len(grouped) + ALIGNMENT) + rest
+        grouped += weights[start : start + size] + bytes(-size % ALIGNMENT)
+    for place in places:
+        place.offset = moved[place.offset]
+    return bytes(grouped)
+
+
+def _values(specification: Any) -> Iterator[Any]:
+    """Every value that stands in the program: attributes, and literals among the inputs."""
+    for operation in block_of(specification).operations:
+        yield from operation.attributes.values()
+        for argument in operation.inputs.values():
+            yield from (item.value for item in argument.arguments if item.WhichOneof("binding") == "value")
 
 
 def _manifest(model: bytes, weights: bytes) -> str:

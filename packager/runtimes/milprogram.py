@@ -214,7 +214,10 @@ class _Reader:
         data = self.blobs.setdefault(name, path.read_bytes() if name not in self.blobs else b"")
         sentinel, _, size, offset = BLOB_HEADER.unpack_from(data, spec.offset)
         if sentinel != BLOB_SENTINEL or size < _byte_count(declared) or offset + size > len(data):
-            raise ArtifactRefused(f"{path.name} holds no {declared.dtype} {declared.shape} at {spec.offset}.")
+            raise ArtifactRefused(
+                f"{path.name} is damaged: it holds no {declared.dtype} {declared.shape} at {spec.offset}. "
+                "Build it again."
+            )
         return _from_bytes(data[offset : offset + size], declared)
 
 

@@ -26,7 +26,7 @@ def test_the_body_is_half_precision_and_head_and_tail_are_not():
     for operation in program.operations:
         types[operation.type].add(operation.outputs[0][1].dtype)
     assert types["conv"] == {"fp16"}
-    assert types["softmax"] == types["softplus"] == types["log"] == {"fp32"}
+    assert types["log"] == types["exp"] == {"fp32"}
     assert mlpackage("fp32")[1]["operations"] == {"fp32": sum(mlpackage("fp32")[1]["operations"].values())}
 
 
@@ -77,6 +77,6 @@ def test_the_exporter_says_what_the_file_holds():
     said = mlpackage("pal4")[1]
     assert said["scheme"] == "pal4"
     assert said["minimum_deployment_target"] == "iOS17"
-    # Projections of a few outputs are too small for a palette.
     assert said["matrices"]["pal4"] > 5
-    assert set(said["matrices"]) == {"fp16", "fp32", "pal4"}
+    # The tail's are float32; a matrix of few weights is too small for a palette.
+    assert {"fp32", "pal4"} <= set(said["matrices"]) <= {"fp16", "fp32", "pal4"}

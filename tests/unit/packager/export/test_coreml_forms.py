@@ -10,10 +10,11 @@ import pytest
 
 from packager.errors import ConversionFailed
 from packager.export.coreml_facts import program_facts, read_specification
+from packager.export.mlpackage import ALIGNMENT, WEIGHTS, group_by_type
 from packager.export.refill_coreml import refill_package
 from packager.export.weightforms import FORMS
 from packager.runtimes.milevaluator import Evaluator
-from packager.runtimes.milprogram import read_program
+from packager.runtimes.milprogram import BLOB_HEADER, BLOB_SENTINEL, read_program
 from tests.small_programs import by_coremltools, digest, inputs, matrices, stored
 from tests.students import bytes_of
 
@@ -91,6 +92,21 @@ def test_equal_scalars_and_axes_are_written_once():
         if operation.type == "const" and operation.outputs[0].type.tensorType.rank == 0
     ]
     assert len(values) == len(set(values)) > 1
+
+
+@pytest.mark.parametrize("case", [("fp16", "ios17"), ("pal4", "ios17"), ("sparse_pal4", "ios18")])
+def test_values_of_one_type_lie_side_by_side_and_stay_there(case):
+    package = stored(*case)
+    weights = (package / "Data" / WEIGHTS / "weight.bin").read_bytes()
+    kinds, offset = [], ALIGNMENT
+    while offset < len(weights):
+        sentinel, kind, size, start = BLOB_HEADER.unpack_from(weights, offset)
+        assert (sentinel, start) == (BLOB_SENTINEL, offset + ALIGNMENT)
+        kinds.append(kind)
+        offset = start + size + -size % ALIGNMENT
+    assert kinds == sorted(kinds)
+    assert len(set(kinds)) > (case[0] != "fp16")
+    assert group_by_type(read_specification(package), weights) == weights
 
 
 @pytest.mark.parametrize(("weights", "target"), [case for case in CASES if case != ("sparse_pal4", "ios18")])

@@ -93,5 +93,5 @@ def test_a_weight_file_that_ends_early_is_refused(package, tmp_path):
     copy = shutil.copytree(package, tmp_path / "model.mlpackage")
     blob = copy / "Data/com.apple.CoreML/weights/weight.bin"
     blob.write_bytes(blob.read_bytes()[:-70])
-    with pytest.raises(ArtifactRefused, match=r"weight\.bin holds no|is damaged"):
+    with pytest.raises(ArtifactRefused, match="is damaged"):
         read_program(copy)
