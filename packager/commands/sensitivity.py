@@ -16,6 +16,8 @@ EXAMPLES = """examples:
   python -m packager sensitivity tflite_w8a8
   python -m packager sensitivity tflite_w8a8 --profile full --out var/sensitivity-full
 """
+# Of a column, by kind.
+HEADS = {"pruned": "zeros\n{:.0%}", "clustered": "values\n{:g}", "rounded": "bits\n{:g}"}
 # From so many percent a figure stands out.
 MUCH, TOO_MUCH = 1.0, 10.0
 
@@ -77,14 +79,15 @@ def run(options: argparse.Namespace) -> None:
 
 def sensitivity_table(found: "Sensitivity", subject: str) -> "Table":
     """Layers down, kinds and levels across; percent by which the loss rises."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     levels = list(dict.fromkeys((row.kind, row.level) for row in found.rows))
     title = f"Loss of the {subject}, percent more, one layer at a time"
-    table = Table(title=title, title_justify="left")
-    table.add_column("layer")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
     for kind, level in levels:
-        table.add_column(f"{kind}\n{level:g}", justify="right")
+        table.add_column(HEADS[kind].format(level), justify="right", no_wrap=True)
     losses = {(row.layer, row.kind, row.level): row.loss_percent for row in found.rows}
     for name in found.layers:
         table.add_row(name, *(_cell(losses[name, kind, level]) for kind, level in levels))
@@ -106,4 +109,6 @@ def write(found: "Sensitivity", subject: str, folder: Path) -> list[Path]:
 
 def _cell(percent: float) -> str:
     colour = "bold red" if percent >= TOO_MUCH else "yellow" if percent >= MUCH else ""
-    return f"[{colour}]{percent:+.2f}[/]" if colour else f"{percent:+.2f}"
+    # Adding zero takes the sign from a rounded nothing.
+    figure = f"{round(percent, 2) + 0.0:+.2f}"
+    return f"[{colour}]{figure}[/]" if colour else figure

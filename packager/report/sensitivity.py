@@ -82,7 +82,7 @@ def _cell(row: Row, left: float, line: int) -> Markup:
     rect = tag(
         "rect", x=left, y=CELL_HEIGHT * line, width=CELL_WIDTH, height=CELL_HEIGHT, fill=_colour(strength)
     )
-    figure = f"{row.loss_percent:+.2f} %"
+    figure = f"{round(row.loss_percent, 2) + 0.0:+.2f} %"
     said = tag(
         "title", f"{row.layer}, {_level(row.kind, row.level)}: {figure}, {row.bytes_saved:,} bytes saved"
     )
