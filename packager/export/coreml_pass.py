@@ -11,10 +11,12 @@ from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY, r
 
 from packager.errors import ConversionFailed
 from packager.export.weightforms import Form, Matrix, store
+from packager.student.lead_decoder import PROJECTION
 
 # Below this a look-up table or a scale costs more than it saves.
 SMALLEST = 256
 NAME = "skyfold::store_weights"
+COARSE = ("pal6", "pal4", "pal2", "sparse_pal4", "int4")
 # By operation: the parameter with its weights, and the axes of its output and input channels.
 HOLDERS = {"conv": ("weight", 0, 1), "linear": ("weight", 0, 1), "matmul": ("y", -1, -2)}
 
@@ -59,17 +61,19 @@ class _StoreWeights(AbstractGraphPass):  # type: ignore[misc] # coremltools has 
                 "or export with weights fp16."
             )
 
-    def _store(self, block: Any, constant: Any, outputs: int, inputs: int) -> bool:
+    def _store(self, block: Any, reader: str, constant: Any, outputs: int, inputs: int) -> bool:
         """Replace a constant; gives whether it paid."""
         matrix = Matrix(_half(constant), outputs, inputs, self.target)
-        form = store(matrix, self.weights) if matrix.values.size >= SMALLEST else None
+        # Numbers of all outputs come from one matrix: sixteen values for all of them lose several percent.
+        weights = "pal8" if PROJECTION in reader and self.weights in COARSE else self.weights
+        form = store(matrix, weights) if matrix.values.size >= SMALLEST else None
         if form is not None:
             _replace(block, constant, form)
         return form is not None
 
 
-def _matrices(block: Any, chooses: Chooses) -> Iterator[tuple[Any, int, int]]:
-    """The constants that hold weights, each once, with the axes of output and input channels."""
+def _matrices(block: Any, chooses: Chooses) -> Iterator[tuple[str, Any, int, int]]:
+    """The constants that hold weights, each once: what reads it, and the axes of output and input channels."""
     seen: set[str] = set()
     for operation in block.operations:
         if operation.op_type not in HOLDERS or not chooses(operation):
@@ -82,7 +86,7 @@ def _matrices(block: Any, chooses: Chooses) -> Iterator[tuple[Any, int, int]]:
         rank = np.ndim(constant.outputs[0].val)
         if operation.op_type == "matmul" and operation.transpose_y.val:
             outputs, inputs = inputs, outputs
-        yield constant, outputs % rank, inputs % rank
+        yield str(operation.name), constant, outputs % rank, inputs % rank
 
 
 def _half(constant: Any) -> Any:

@@ -80,6 +80,8 @@ def export_micro(
             contract,
             staged,
             quantization=quantization,
+            # TFLite Micro gives wrong numbers where a convolution's weights are made by another operation.
+            float_results=False,
             calibration=calibration,
             state=state,
             frozen=before if frozen is not None else None,

@@ -37,7 +37,7 @@ from packager.runtimes.interface import check_inputs
 from packager.runtimes.tflite import SIGNATURE
 from packager.types import Tensors
 
-QUANTIZATIONS = ("fp32", "fp16", "dynamic", "w8a8", "w8a16", "w4", "mixed")
+QUANTIZATIONS = ("fp32", "fp16", "w8", "dynamic", "w8a8", "w8a16", "w4", "mixed")
 
 
 def export_tflite(
@@ -49,6 +49,7 @@ def export_tflite(
     calibration: Tensors | None,
     batch: int | None = 1,
     state: State | None = None,
+    float_results: bool = True,
     frozen: Path | None = None,
 ) -> dict[str, Any]:
     """Convert a model to one `.tflite` file; equal weights give equal bytes.
@@ -58,7 +59,8 @@ def export_tflite(
             tail_*.
         contract: gives names and shapes.
         path: the file to write.
-        quantization: one of `QUANTIZATIONS`: fp16 rounds the weights; dynamic has int8 weights and rounds
+        quantization: one of `QUANTIZATIONS`: fp16 rounds the weights; w8 has int8 weights and computes in float;
+            dynamic has int8 weights and rounds
             activations to int8 as they come; w8a8 and w8a16 have int8 weights and calibrated int8 or int16
             activations; w4 has int4 weights; mixed has the bits that `state` says, by layer.
         calibration: for w8a8 and w8a16: representative inputs, (case, ...), physical units; their extremes
@@ -66,6 +68,8 @@ def export_tflite(
         batch: 1, or None for any number of cases at once (a server).
         state: what the steps before did to the weights: layers of shared values get one scale for the whole
             matrix, so that so many values are so many codes.
+        float_results: keep the raw numbers of the outputs float, whose ranges differ; else the whole body is
+            integer, for runtimes that cannot compute in float with integer weights.
         frozen: an artifact that was exported in the same way before: its scales are kept, and the file
             differs from it in the weights only. Nothing is calibrated then.
 
@@ -93,7 +97,9 @@ def export_tflite(
     if frozen:
         content = refill_tflite(frozen.read_bytes(), original)
     else:
-        named = _compressed(original, contract, quantization, calibration, known)
+        named = _compressed(
+            original, contract, quantization, calibration, known, float_results=float_results
+        )
         content = slim(named, original)
     facts = describe_numbers(content, original, quantization)
     if quantization in ACTIVATION_BITS and not frozen:
@@ -122,7 +128,13 @@ def convert_float(model: tf_keras.Model, contract: Contract, *, batch: int | Non
 
 
 def _compressed(
-    original: bytes, contract: Contract, quantization: str, calibration: Tensors | None, state: State
+    original: bytes,
+    contract: Contract,
+    quantization: str,
+    calibration: Tensors | None,
+    state: State,
+    *,
+    float_results: bool,
 ) -> bytes:
     if quantization == "fp32":
         return original
@@ -132,7 +144,7 @@ def _compressed(
             f"There is nothing that {quantization} could compress: no layer's name starts with `body_`. "
             "Name the layers of the body so."
         )
-    rules = rules_for(quantization, matrices, state)
+    rules = rules_for(quantization, matrices, state, float_results=float_results)
     ranges = weight_ranges(quantization, matrices, state)
     with warnings.catch_warnings():
         # LiteRT warns that keeping every tensor costs memory; the quantizer does it to see their ranges.

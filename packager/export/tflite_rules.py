@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from packager.compress.state import State
 from packager.errors import ConversionFailed
+from packager.student.lead_decoder import PROJECTION
 
 # A TFLite operation is named by the path of the layer that made it.
 BODY = r"(^|/)body_"
@@ -32,6 +33,8 @@ BLOCK = 32
 SCALE_BITS = 4
 ACTIVATION_BITS = {"w8a8": 8, "w8a16": 16}
 MIXED_BITS = (4, 8, 16)
+# Small files with the arithmetic of floats: weights are codes, and everything is computed in float.
+WEIGHTS_ONLY = ("w8", "mixed")
 # The quantizer's own floor, for channels that are zero throughout.
 SMALLEST_BOUND = 1e-9
 
@@ -95,17 +98,24 @@ def check_bits(state: State) -> None:
             )
 
 
-def rules_for(quantization: str, matrices: list[Matrix], state: State) -> Rules:
-    """The quantizer's recipe: one rule for the body, and one for each matrix that differs."""
+def rules_for(
+    quantization: str, matrices: list[Matrix], state: State, *, float_results: bool = True
+) -> Rules:
+    """The quantizer's recipe: one rule for the body, and one for each matrix that differs.
+
+    The raw numbers of the outputs, which the projection gives, stay float unless `float_results` is false.
+    """
     manager = recipe_manager.RecipeManager()
-    if quantization == "mixed":
+    if quantization in WEIGHTS_ONLY:
         for matrix in matrices:
-            bits = state.precision.get(matrix.layer, 8)
+            bits = bits_of(matrix, quantization, state)
             _add_weights(manager, _only(matrix), bits, _granularity(matrix, state, bits))
         return manager.get_quantization_recipe()  # type: ignore[no-any-return]
     _add(manager, quantization, BODY, GRANULARITY.CHANNELWISE)
     for matrix in matrices:
-        if quantization == "w4" and _fits_blocks(matrix):
+        if matrix.layer == PROJECTION and quantization != "fp16" and float_results:
+            _add_weights(manager, _only(matrix), 8, _granularity(matrix, state, 8))
+        elif quantization == "w4" and _fits_blocks(matrix):
             # Block-wise weights have no kernel with float activations: these are rounded as they come.
             manager.add_dynamic_config(
                 regex=_only(matrix),
@@ -116,6 +126,13 @@ def rules_for(quantization: str, matrices: list[Matrix], state: State) -> Rules:
         elif _granularity(matrix, state, 8) == GRANULARITY.TENSORWISE:
             _add(manager, quantization, _only(matrix), GRANULARITY.TENSORWISE)
     return manager.get_quantization_recipe()  # type: ignore[no-any-return]
+
+
+def bits_of(matrix: Matrix, quantization: str, state: State) -> int:
+    """Bits of each weight of a matrix."""
+    if quantization == "mixed":
+        return state.precision.get(matrix.layer, 8)
+    return 4 if quantization == "w4" and matrix.layer != PROJECTION else 8
 
 
 def _add(manager: Any, quantization: str, regex: str, granularity: Any) -> None:
@@ -167,11 +184,11 @@ def weight_ranges(quantization: str, matrices: list[Matrix], state: State) -> Ra
         return {}
     found: Ranges = {}
     for matrix in matrices:
-        bits = state.precision.get(matrix.layer, 8) if quantization == "mixed" else 8
-        bits = 4 if quantization == "w4" else bits
+        bits = bits_of(matrix, quantization, state)
         # Weights that learned with rounding stand on their own grid, which another scale would leave.
         kept = bits == 16 or matrix.layer in state.rounded
-        if not (kept or (quantization == "w4" and _fits_blocks(matrix))):
+        blocks = quantization == "w4" and matrix.layer != PROJECTION and _fits_blocks(matrix)
+        if not (kept or blocks):
             found[matrix.tensor] = _weight_range(matrix, _granularity(matrix, state, bits), bits)
     return found
 

@@ -16,7 +16,7 @@ UNDOES = {
     "mixed_precision": "it measures layers that must not change afterwards but by rounding",
     "finetune": "it moves every weight, zeros and shared values too",
 }
-INTEGER = {"dynamic", "w8a8", "w8a16", "mixed", "int8"}
+INTEGER = {"w8", "dynamic", "w8a8", "w8a16", "mixed", "int8"}
 
 
 def check_steps(

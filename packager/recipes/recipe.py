@@ -30,7 +30,7 @@ EXPORT_OPTIONS = {
 }
 # What each format can hold; the first is what an export says nothing about.
 STORED_AS = {
-    "tflite": ("quantization", ("fp32", "fp16", "dynamic", "w8a8", "w8a16", "w4", "mixed")),
+    "tflite": ("quantization", ("fp32", "fp16", "w8", "dynamic", "w8a8", "w8a16", "w4", "mixed")),
     "coreml": (
         "weights",
         ("fp16", "fp32", "int8", "pal8", "pal6", "pal4", "pal2", "sparse", "sparse_pal4", "int4"),
