@@ -22,6 +22,8 @@ NAME_WIDTH, CELL_WIDTH, CELL_HEIGHT = 190, 84, 20
 # Percent from which a cell is coloured, and at which it is darkest.
 PALE, DARK = 0.01, 100.0
 WHITE, BLUE = (255, 255, 255), (16, 62, 118)
+# From here on white figures have more contrast than dark ones.
+LIGHT_FROM = 0.68
 STYLE = """
 .heat { max-width: 100%; height: auto; font-size: 12px; print-color-adjust: exact; }
 .heat text { fill: #1a1a1a; } .heat .light { fill: #fff; } .heat rect { stroke: #d0d0d0; }
@@ -86,7 +88,7 @@ def _cell(row: Row, left: float, line: int) -> Markup:
     said = tag(
         "title", f"{row.layer}, {_level(row.kind, row.level)}: {figure}, {row.bytes_saved:,} bytes saved"
     )
-    return tag("g", said, rect, _text(figure, left + CELL_WIDTH / 2, line, light=strength > 0.5))
+    return tag("g", said, rect, _text(figure, left + CELL_WIDTH / 2, line, light=strength > LIGHT_FROM))
 
 
 def _text(words: str, x: float, line: int, *, anchor: str = "middle", light: bool = False) -> Markup:
