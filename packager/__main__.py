@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from packager.commands import compare, search, sensitivity, transfer
+from packager.commands import card, compare, search, sensitivity, transfer
 from packager.commands.arguments import add_model_arguments, add_teacher_arguments, foreign_models
 from packager.errors import PackagerError, RuntimeUnavailable
 from packager.recipes import (
@@ -29,6 +29,7 @@ EXAMPLES = """examples:
   python -m packager search --budget-minutes 30 --max-bytes 45000 --max-skill-loss 1.0
   python -m packager sensitivity phone_mid
   python -m packager retrain --from bundles --mode light --dataset newer.parquet --out bundles-next
+  python -m packager card tflite_w8a8
   python -m packager inspect bundles/tflite_w8a8.bundle
   python -m packager verify bundles/tflite_w8a8.bundle
 """
@@ -126,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print a JSON document")
     recipes = _command(commands, "recipes", _recipes, "list the recipes with their limits")
     recipes.add_argument("--json", action="store_true", help="print a JSON document")
-    for module in (compare, search, sensitivity, transfer):
+    for module in (card, compare, search, sensitivity, transfer):
         module.add_parser(commands)
     return parser
 

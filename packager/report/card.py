@@ -43,36 +43,44 @@ def model_card(manifest: Mapping[str, Any]) -> bytes:
     Returns:
         One HTML document, UTF-8.
     """
+    title = card_title(manifest)
+    return card_page(title, tag("h1", title), *card_parts(manifest).values())
+
+
+def card_title(manifest: Mapping[str, Any]) -> str:
+    """The model's name and the variant's."""
+    return f"{manifest.get('name', 'model')} · {manifest.get('variant', 'variant')}"
+
+
+def card_parts(manifest: Mapping[str, Any]) -> dict[str, Markup]:
+    """What a manifest says, in sections by what they are about, in the order in which they are read."""
     scores = mapping(manifest.get("scores"))
-    title = f"{manifest.get('name', 'model')} · {manifest.get('variant', 'variant')}"
-    body = tag(
-        "main",
-        tag("h1", title),
-        _summary(manifest),
-        section("What it is for", bullets(FOR)),
-        section("What it is not for", bullets(NOT_FOR)),
-        _data(mapping(manifest.get("provenance"))),
-        skill_section(scores),
-        tag("p", CONFIDENCE),
-        _loss(scores),
-        _sizes(manifest),
-        _devices(mapping(manifest.get("targeting")), mapping(manifest.get("engine_min"))),
-        _origin(manifest),
-        section("Licence", tag("p", manifest.get("licence", "not said"))),
-    )
-    return _page(title, body).encode()
+    return {
+        "summary": _summary(manifest),
+        "for": section("What it is for", bullets(FOR)),
+        "not_for": section("What it is not for", bullets(NOT_FOR)),
+        "data": _data(mapping(manifest.get("provenance"))),
+        "skill": Markup(skill_section(scores) + tag("p", CONFIDENCE)),
+        "loss": _loss(scores),
+        "sizes": _sizes(manifest),
+        "devices": _devices(mapping(manifest.get("targeting")), mapping(manifest.get("engine_min"))),
+        "origin": _origin(manifest),
+        "licence": section("Licence", tag("p", manifest.get("licence", "not said"))),
+    }
 
 
-def _page(title: str, body: Markup) -> str:
+def card_page(title: str, *body: object, style: str = "") -> bytes:
+    """A whole page; `style` are rules beside those of `card.css`."""
     head = tag(
         "head",
         Markup('<meta charset="utf-8">'),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         tag("title", f"Model card: {title}"),
-        Markup(f"<style>{STYLE}</style>"),
+        Markup(f"<style>{STYLE}{style}</style>"),
     )
-    return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
+    content = tag("body", tag("main", *body))
+    return f"<!doctype html>\n{tag('html', head, content, lang='en')}\n".encode()
 
 
 def _summary(manifest: Mapping[str, Any]) -> Markup:

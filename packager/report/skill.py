@@ -58,7 +58,7 @@ def _score_rows(
     for bucket in [*known, *sorted(set(buckets) - set(known))]:
         value = number(buckets[bucket])
         others = [number(mapping(mapping(beside[name]).get(score)).get(bucket)) for name in sources]
-        row: list[object] = [_title(score), bucket, shown(value), *(shown(other) for other in others)]
+        row: list[object] = [score_title(score), bucket, shown(value), *(shown(other) for other in others)]
         if sources:
             row.append(_beside(value, _best(sources, others)))
         yield row
@@ -78,7 +78,7 @@ def _beside(value: float | None, best: float | None) -> Markup | str:
     return Markup(bar(ratio, words) + " " + words)
 
 
-def _title(score: str) -> str:
+def score_title(score: str) -> str:
     """The score's name with what it measures, for outputs of the reference contract."""
     if score == "precipitation_probability":
         return "precipitation probability, Brier"
