@@ -1,7 +1,7 @@
 """The text of `model.cc` and `model.h`.
 
 Words of eight bytes, not single bytes: the source is then two and a half times shorter, and compressed a
-sixth larger than the model itself.
+fifth larger than the model itself.
 """
 
 from collections.abc import Mapping, Sequence

@@ -118,7 +118,7 @@ def test_an_artifact_replaces_the_old_one(tmp_path, monkeypatch):
 
 def test_an_unknown_option_is_refused(tmp_path):
     with pytest.raises(
-        ConversionFailed, match="Options bits are not known to target coreml; it takes weights"
+        ConversionFailed, match="Options bits are not known to target coreml; it takes target, torch, weights"
     ):
         convert(request(tmp_path, "coreml", options={"bits": 4}))
 
