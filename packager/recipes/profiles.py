@@ -31,7 +31,7 @@ class Profile:
     student: tuple[tuple[str, Any], ...] = ()
 
 
-STUDENT = (("channels", 32), ("context", 64), ("per_lead", 6), ("linear", 16), ("hidden", (96, 48)))
+STUDENT = (("channels", 32), ("context", 64), ("per_lead", 4), ("linear", 16), ("hidden", (64, 32)))
 
 PROFILES = {
     profile.name: profile
