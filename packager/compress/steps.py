@@ -71,6 +71,6 @@ def _check_finite(folder: Path, when: str) -> None:
         broken = int((~np.isfinite(weight.numpy())).sum())
         if broken:
             raise TrainingFailed(
-                f"{broken} of {weight.numpy().size} weights of {weight.name} are not finite {when}. Lower the "
-                "step's learning rate, or train the student again."
+                f"{broken} of {weight.numpy().size} weights of {weight.name} are not finite {when}. Lower "
+                "the step's learning rate, or train the student again."
             )

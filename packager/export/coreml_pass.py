@@ -73,7 +73,7 @@ class _StoreWeights(AbstractGraphPass):  # type: ignore[misc] # coremltools has 
 
 
 def _matrices(block: Any, chooses: Chooses) -> Iterator[tuple[str, Any, int, int]]:
-    """The constants that hold weights, each once: what reads it, and the axes of output and input channels."""
+    """The constants that hold weights, each once: what reads it, its axes of output and input channels."""
     seen: set[str] = set()
     for operation in block.operations:
         if operation.op_type not in HOLDERS or not chooses(operation):

@@ -59,10 +59,10 @@ def export_tflite(
             tail_*.
         contract: gives names and shapes.
         path: the file to write.
-        quantization: one of `QUANTIZATIONS`: fp16 rounds the weights; w8 has int8 weights and computes in float;
-            dynamic has int8 weights and rounds
-            activations to int8 as they come; w8a8 and w8a16 have int8 weights and calibrated int8 or int16
-            activations; w4 has int4 weights; mixed has the bits that `state` says, by layer.
+        quantization: one of `QUANTIZATIONS`: fp16 rounds the weights; w8 has int8 weights and computes in
+            float; dynamic has int8 weights and rounds activations to int8 as they come; w8a8 and w8a16 have
+            int8 weights and calibrated int8 or int16 activations; w4 has int4 weights; mixed has the bits
+            that `state` says, by layer.
         calibration: for w8a8 and w8a16: representative inputs, (case, ...), physical units; their extremes
             set the activations' ranges.
         batch: 1, or None for any number of cases at once (a server).
