@@ -109,11 +109,13 @@ def make_bundle(
             "dataset": _about_data(dataset, counts),
             "code": {"version": CODE_VERSION, "digest": source_digest("packager", "weatherapp/core")},
             "teacher": teacher,
-            "toolchain": {name: version(name) for name in TOOLCHAIN[format_]},
+            # What was converted where PyTorch is says itself what with.
+            "toolchain": quantization.get("toolchain")
+            or {name: version(name) for name in TOOLCHAIN[format_]},
             **({"base": _base(released, mode, region)} if released else {}),
         },
         "licence": LICENCE,
-        "quantization": dict(quantization),
+        "quantization": {key: value for key, value in quantization.items() if key != "toolchain"},
         **({"targeting": dict(recipe.targeting)} if recipe.targeting else {}),
     }
     digest = write_bundle(path, artifact=artifact, manifest=manifest, golden=golden, contract=contract)
@@ -161,7 +163,9 @@ def _scores(evaluation: Mapping[str, Any], references: Mapping[str, Any]) -> dic
 def _by_bucket(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Scores by lead; the mean over all of them, which gates compare closely, with one digit more."""
     return {
-        score: {b: _rounded(values[b], DIGITS if b == ALL_LEADS else DIGITS - 1) for b in BUCKETS if b in values}
+        score: {
+            b: _rounded(values[b], DIGITS if b == ALL_LEADS else DIGITS - 1) for b in BUCKETS if b in values
+        }
         for score, values in scores.items()
     }
 

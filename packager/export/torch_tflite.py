@@ -1,5 +1,6 @@
 """PyTorch to TFLite with litert-torch, as it is or quantized by PyTorch itself. Runs where PyTorch is."""
 
+import dataclasses
 import logging
 import warnings
 from pathlib import Path
@@ -98,7 +99,7 @@ def _count(calibration: Tensors | None) -> int:
 def _quantized(module: Any, contract: Contract, calibration: Tensors, *, dynamic: bool) -> Any:
     import litert_torch
     from litert_torch.quantize import pt2e_quantizer, quant_config
-    from torchao.quantization.pt2e import quantize_pt2e
+    from torchao.quantization.pt2e import observer, quantize_pt2e
 
     class WeightedLayers(pt2e_quantizer.PT2EQuantizer):
         """Quantizes layers with weights, and nothing else."""
@@ -106,6 +107,11 @@ def _quantized(module: Any, contract: Contract, calibration: Tensors, *, dynamic
         STATIC_OPS = WEIGHTED
 
     config = pt2e_quantizer.get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
+    if not dynamic:
+        # The usual observer cuts off what is rare, which in weather is what matters.
+        whole = observer.MinMaxObserver.with_args(eps=2**-12)
+        rounded = dataclasses.replace(config.input_activation, observer_or_fake_quant_ctr=whole)
+        config = dataclasses.replace(config, input_activation=rounded, output_activation=rounded)
     quantizer = WeightedLayers().set_global(config)
     prepared = quantize_pt2e.prepare_pt2e(biases_apart(exported(module, contract).module()), quantizer)
     # One case at least: observers of weights work in the forward pass, too.
