@@ -24,7 +24,7 @@ from packager.dataset.columns import METADATA_KEY, SCHEMA
 from packager.dataset.reference import REFERENCE_FILE
 from packager.errors import PackagerError
 from packager.quiet import load_tensorflow
-from packager.recipes import UPDATE_MODES, UpdateMode, get_profile, get_recipe, recipe_names
+from packager.recipes import UPDATE_MODES, UpdateMode, get_profile, quickstart_recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = Path(os.environ.get("SKYFOLD_VAR", ROOT / "var")) / "bench-deltas"
@@ -43,7 +43,7 @@ def main() -> int:
     try:
         with progress_bars() as progress:
             first = Pipeline(WORK / "work", profile, dataset_file=earlier, progress=progress)
-            phones = [recipe for name in recipe_names() if (recipe := get_recipe(name)).for_phones]
+            phones = [recipe for recipe in quickstart_recipes() if recipe.for_phones]
             released = [first.bundle(recipe).folder / f"{recipe.name}.bundle" for recipe in phones]
             base = find_base(first.workspace, released)
             for mode in UPDATE_MODES.values():

@@ -13,6 +13,7 @@ from packager.errors import PackagerError, RuntimeUnavailable
 from packager.recipes import (
     PROFILES,
     UPDATE_MODES,
+    find_recipe,
     get_profile,
     get_recipe,
     get_update_mode,
@@ -180,7 +181,7 @@ def _train(options: argparse.Namespace) -> None:
 def _package(options: argparse.Namespace) -> None:
     from packager.console import console, progress_bars, variants_table
 
-    recipes = [get_recipe(name, tiers=options.gates) for name in options.recipes]
+    recipes = [find_recipe(name, tiers=options.gates) for name in options.recipes]
     rows = []
     with progress_bars() as progress:
         pipeline = _pipeline(options, progress)

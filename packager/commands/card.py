@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from packager.commands.arguments import add_model_arguments, add_teacher_arguments, foreign_models
 from packager.details.errors import DetailsInvalid
 from packager.errors import BundleInvalid
-from packager.recipes import PROFILES, get_profile, get_recipe
+from packager.recipes import PROFILES, find_recipe, get_profile
 
 if TYPE_CHECKING:
     from packager.bundle import Bundle
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
 
 def write_recipe_card(options: argparse.Namespace) -> Path:
     """Build a recipe's bundle, measure its details, write `<recipe>.html` and `<recipe>.json`."""
-    recipe, profile = get_recipe(options.subject), get_profile(options.profile)
+    recipe, profile = find_recipe(options.subject), get_profile(options.profile)
     from packager.archive import write_atomically
     from packager.bundle import open_bundle
     from packager.console import progress_bars

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packager.commands.arguments import add_model_arguments, add_teacher_arguments, foreign_models
-from packager.recipes import PROFILES, Recipe, get_profile, get_recipe, recipe_names
+from packager.recipes import PROFILES, Recipe, find_recipe, get_profile, recipe_names
 from packager.recipes.tiers import TIERS_FILE
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def chosen_recipes(options: argparse.Namespace) -> list[Recipe]:
     """
     everything = options.recipes == [ALL]
     names = recipe_names() if everything else list(dict.fromkeys(options.recipes))
-    recipes = [get_recipe(name, tiers=options.gates) for name in names]
+    recipes = [find_recipe(name, tiers=options.gates) for name in names]
     if everything and options.model is None:
         return [recipe for recipe in recipes if recipe.source != "torch"]
     return recipes

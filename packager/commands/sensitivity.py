@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packager.recipes import PROFILES, get_profile, get_recipe
+from packager.recipes import PROFILES, find_recipe, get_profile
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         PackagerError: the recipe, the profile or the data are not what they must be.
     """
-    recipe, profile = get_recipe(options.recipe), get_profile(options.profile)
+    recipe, profile = find_recipe(options.recipe), get_profile(options.profile)
     from packager.console import console, progress_bars
     from packager.quiet import load_tensorflow
 

@@ -34,7 +34,7 @@ def request_build(*, recipe: str, user: User | None = None) -> PackagingJob:
         NotPermitted: the person may not register what would be built.
     """
     check_permission(REGISTER, user)
-    names = recipes.recipe_names()
+    names = recipes.deliverable_names()
     if recipe not in names:
         raise RecipeUnknown(f"recipe: {recipe[:60]!r} was given; allowed are {', '.join(names)}.")
     job = PackagingJob.objects.create(recipe=recipe, requested_by=user)

@@ -87,25 +87,43 @@ class Recipe:
         """Whether phones download it."""
         return self.source != "teacher"
 
+    @property
+    def deliverable(self) -> bool:
+        """Whether a server can make it alone and has a catalog that lists it."""
+        return self.source != "torch" and self.export.format in ("tflite", "coreml")
+
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the project."""
     return sorted(path.stem for path in NAMED.glob("*.yaml"))
 
 
-def get_recipe(name: str, *, tiers: Path = TIERS_FILE) -> Recipe:
-    """A named recipe, or one in a file, with the limits of its tier from `tiers`.
+def deliverable_names() -> list[str]:
+    """Names of the recipes whose bundles a server registers."""
+    return [name for name in recipe_names() if get_recipe(name).deliverable]
 
-    Args:
-        name: as `recipe_names` lists it, or the path of a YAML file, which ends in `.yaml`.
-        tiers: limits by tier.
+
+def quickstart_recipes() -> list[Recipe]:
+    """The recipes of the first release, in the order of their names."""
+    return [recipe for recipe in map(get_recipe, recipe_names()) if recipe.quickstart]
+
+
+def find_recipe(name: str, *, tiers: Path = TIERS_FILE) -> Recipe:
+    """A recipe as people give it: a name, or the path of a file that ends in `.yaml`.
 
     Raises:
-        UnknownRecipe: names the nearest, and lists the names that exist.
-        RecipeInvalid: the file is no recipe.
+        UnknownRecipe: as `get_recipe`.
+        RecipeInvalid: as `read_recipe`.
     """
-    if name.endswith(".yaml"):
-        return read_recipe(Path(name), tiers=tiers)
+    return read_recipe(Path(name), tiers=tiers) if name.endswith(".yaml") else get_recipe(name, tiers=tiers)
+
+
+def get_recipe(name: str, *, tiers: Path = TIERS_FILE) -> Recipe:
+    """A named recipe, with the limits of its tier from `tiers`.
+
+    Raises:
+        UnknownRecipe: names the nearest one, and lists those that exist.
+    """
     known = recipe_names()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

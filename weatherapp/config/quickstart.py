@@ -19,7 +19,7 @@ from mobile_models.models import Bundle, Release
 from mobile_models.signing import services as signing
 from packager.archive import write_atomically
 from packager.pipeline import Pipeline, Progress
-from packager.recipes import Profile, get_recipe, recipe_names
+from packager.recipes import Profile, quickstart_recipes
 from packager.verify.goals import teacher_goals
 from weatherapp.config.processes import web_server
 from weatherapp.forecasts.models import ForecastRun
@@ -84,7 +84,7 @@ class Quickstart:
         goals = teacher_goals(teacher.facts["scores"], self.report["baselines"])
         self.report["goals"] = [goal.to_dict() for goal in goals]
         self.report["variants"] = []
-        for recipe in filter(lambda recipe: recipe.quickstart, map(get_recipe, recipe_names())):
+        for recipe in quickstart_recipes():
             name = recipe.name
             if recipe.for_phones:
                 student = pipeline.student(recipe)

@@ -25,8 +25,8 @@ OVER = (PackagingJob.State.SUCCEEDED, PackagingJob.State.FAILED)
 
 
 def recipe_choices() -> list[tuple[str, str]]:
-    """The recipes by name."""
-    return [(name, name) for name in recipes.recipe_names()]
+    """The recipes whose bundles this server can register, by name."""
+    return [(name, name) for name in recipes.deliverable_names()]
 
 
 class JobForm(forms.ModelForm):

@@ -20,7 +20,7 @@ def store(settings, tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def names(monkeypatch):
-    monkeypatch.setattr(recipes, "recipe_names", lambda: ["coreml_fp16", "tflite_w8a8"], raising=False)
+    monkeypatch.setattr(recipes, "deliverable_names", lambda: ["coreml_fp16", "tflite_w8a8"], raising=False)
 
 
 @pytest.fixture
