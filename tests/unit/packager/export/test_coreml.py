@@ -78,5 +78,7 @@ def test_the_exporter_says_what_the_file_holds():
     assert said["scheme"] == "pal4"
     assert said["minimum_deployment_target"] == "iOS17"
     assert said["matrices"]["pal4"] > 5
+    # The projection of all outputs keeps 256 values.
+    assert said["matrices"]["pal8"] == 1
     # The tail's are float32; a matrix of few weights is too small for a palette.
-    assert {"fp32", "pal4"} <= set(said["matrices"]) <= {"fp16", "fp32", "pal4"}
+    assert set(said["matrices"]) <= {"fp16", "fp32", "pal4", "pal8"}
