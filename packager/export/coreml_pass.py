@@ -11,7 +11,6 @@ from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY, r
 
 from packager.errors import ConversionFailed
 from packager.export.weightforms import Form, Matrix, store
-from packager.student.lead_decoder import PROJECTION
 
 # Below this a look-up table or a scale costs more than it saves.
 SMALLEST = 256
@@ -54,26 +53,29 @@ class _StoreWeights(AbstractGraphPass):  # type: ignore[misc] # coremltools has 
                 f"No weights to store as {self.weights}: no layer's name starts with `body_`. "
                 "Name the body's layers."
             )
-        stored = [self._store(block, *matrix) for matrix in found]
+        # Operations are in the order of computing, and all numbers of all outputs come from the last matrix:
+        # sixteen values for all of them lose several percent of skill.
+        fine = "pal8" if self.weights in COARSE else self.weights
+        stored = [self._store(block, matrix, self.weights) for matrix in found[:-1]]
+        stored.append(self._store(block, found[-1], fine))
         if self.weights == "sparse" and not any(stored):
             raise ConversionFailed(
                 "No weight matrix has enough zeros to leave out. Add the step prune_weights to the recipe, "
                 "or export with weights fp16."
             )
 
-    def _store(self, block: Any, reader: str, constant: Any, outputs: int, inputs: int) -> bool:
+    def _store(self, block: Any, found: tuple[Any, int, int], weights: str) -> bool:
         """Replace a constant; gives whether it paid."""
+        constant, outputs, inputs = found
         matrix = Matrix(_half(constant), outputs, inputs, self.target)
-        # Numbers of all outputs come from one matrix: sixteen values for all of them lose several percent.
-        weights = "pal8" if PROJECTION in reader and self.weights in COARSE else self.weights
         form = store(matrix, weights) if matrix.values.size >= SMALLEST else None
         if form is not None:
             _replace(block, constant, form)
         return form is not None
 
 
-def _matrices(block: Any, chooses: Chooses) -> Iterator[tuple[str, Any, int, int]]:
-    """The constants that hold weights, each once: what reads it, its axes of output and input channels."""
+def _matrices(block: Any, chooses: Chooses) -> Iterator[tuple[Any, int, int]]:
+    """The constants that hold weights, each once, with the axes of output and input channels."""
     seen: set[str] = set()
     for operation in block.operations:
         if operation.op_type not in HOLDERS or not chooses(operation):
@@ -86,7 +88,7 @@ def _matrices(block: Any, chooses: Chooses) -> Iterator[tuple[str, Any, int, int
         rank = np.ndim(constant.outputs[0].val)
         if operation.op_type == "matmul" and operation.transpose_y.val:
             outputs, inputs = inputs, outputs
-        yield str(operation.name), constant, outputs % rank, inputs % rank
+        yield constant, outputs % rank, inputs % rank
 
 
 def _half(constant: Any) -> Any:
