@@ -25,6 +25,7 @@ from packager.errors import ConversionFailed
 from packager.export.onnx_names import canonical_model
 from packager.export.tflite_rules import BODY
 from packager.runtimes.interface import check_inputs
+from packager.student.lead_decoder import PROJECTION
 from packager.types import Tensors
 
 QUANTIZATIONS = ("fp32", "w8a8")
@@ -127,7 +128,9 @@ def _quantize(converted: Any, contract: Contract, calibration: Tensors) -> Any:
         onnx.save(converted, plain)
         # Symbolic shape inference stumbles over what tf2onnx makes; every shape here is static.
         quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
-        body = [node.name for node in onnx.load(prepared).graph.node if re.search(BODY, node.name)]
+        names = [node.name for node in onnx.load(prepared).graph.node]
+        # The raw numbers of all outputs stay float: in one 8-bit range temperatures would lose half a degree.
+        body = [name for name in names if re.search(BODY, name) and PROJECTION not in name]
         if not body:
             raise ConversionFailed(
                 "There is nothing that w8a8 could compress: no layer's name starts with `body_`. "
