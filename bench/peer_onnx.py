@@ -29,7 +29,12 @@ class Cases:
 
 
 def neural_compressor(source: str, cases: Cases, target: str) -> None:
-    from neural_compressor import PostTrainingQuantConfig, quantization
+    try:
+        from neural_compressor import PostTrainingQuantConfig, quantization
+    except ModuleNotFoundError:
+        raise
+    except ImportError as error:
+        raise SystemExit("this version of Neural Compressor no longer has what quantizes ONNX") from error
 
     made = quantization.fit(source, PostTrainingQuantConfig(approach="static"), calib_dataloader=cases)
     if made is None:

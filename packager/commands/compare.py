@@ -138,4 +138,4 @@ def summary_table(rows: "Sequence[Row]") -> "Table":
 
 
 def _shown(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"

@@ -58,11 +58,11 @@ def comparison_page(rows: Sequence[Row], goals: Sequence[Goal], about: Mapping[s
         "main",
         tag("h1", "Recipes compared"),
         facts(about.items()),
-        section("Goals", _goals(goals)),
+        section("Goals", tag("div", _goals(goals), _class="words")),
         section("Bytes against skill", pareto_plot(ordered), tag("p", METHOD)),
         section("Everything", tag("div", _figures(ordered), _class="scroll", tabindex="0")),
         section("Skill loss by lead, %", lead_multiples(ordered)),
-        section("Recipes", _legend(ordered)),
+        section("Recipes", tag("div", _legend(ordered), _class="words")),
     )
     return _document(body).encode()
 
@@ -109,7 +109,7 @@ def _figures(rows: Sequence[Row]) -> Markup:
 def _cells(row: Row, on_front: bool) -> list[object]:
     interval = None
     if row.skill_loss_low is not None and row.skill_loss_high is not None:
-        interval = f"{row.skill_loss_low:.2f} to {row.skill_loss_high:.2f}"
+        interval = f"{_number(row.skill_loss_low)} to {_number(row.skill_loss_high)}"
     return [
         row.format,
         "yes" if on_front else "",
@@ -138,7 +138,8 @@ def _legend(rows: Sequence[Row]) -> Markup:
 
 
 def _number(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "\u2212")
+    # Adding zero turns what rounds to minus zero into zero.
+    return "–" if value is None else f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212")
 
 
 def _named(name: str | None, value: float | None) -> str:

@@ -133,7 +133,9 @@ def _mark(number: int, row: Row, scale: Scale, *, named: bool) -> Markup:
     label = f"{number} {row.recipe}" if named else str(number)
     if loss > scale.high:
         label += f" ({loss:.0f} %)"
-    parts = [said, shape, _text(x + 7, y - 5, label, "start")]
+    # At the right edge a label stands on the left of its mark.
+    aside = (-7, "end") if x > WIDTH - 160 else (7, "start")
+    parts = [said, shape, _text(x + aside[0], y - 5, label, aside[1])]
     if row.skill_loss_low is not None and row.skill_loss_high is not None:
         ends = scale.y(row.skill_loss_low), scale.y(row.skill_loss_high)
         parts.insert(1, _line(x, ends[0], x, ends[1], "whisker"))
@@ -141,7 +143,7 @@ def _mark(number: int, row: Row, scale: Scale, *, named: bool) -> Markup:
 
 
 def _small(row: Row, low: float, high: float) -> Markup:
-    room, base = SMALL_HEIGHT - 42, 24
+    room, base = SMALL_HEIGHT - 54, 34
     unit = room / ((high - low) or 1.0)
     zero = base + high * unit
     width = (SMALL_WIDTH - 16) / len(APART)

@@ -19,6 +19,8 @@ PASSED, REFUSED, FAILED = "passed", "refused", "failed"
 class Row:
     """What the comparison found of one recipe; None where it was not measured.
 
+    `source` is the model that it starts from: student, teacher, or of a peer one member of the teacher.
+
     Losses are in percent against the teacher on unseen stations, leads 1–48 h; `skill_loss_low` and
     `skill_loss_high` bound 90 % of the bootstrap's resamples. `bytes` is the archive, `bytes_on_wire` that
     compressed with zstd 19. Differences are from the exported model, in the output's units. `seconds` is what
@@ -29,6 +31,7 @@ class Row:
     recipe: str
     format: str
     kind: str = "recipe"
+    source: str = ""
     tier: str = ""
     bytes: int | None = None
     bytes_on_wire: int | None = None

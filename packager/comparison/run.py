@@ -87,7 +87,9 @@ class Comparison:
 
     def _row(self, recipe: Recipe) -> Row:
         kind = "peer" if recipe.name in PEERS else "recipe"
-        row = Row(recipe.name, recipe.export.format, kind, recipe.tier or "", summary=recipe.summary)
+        row = Row(
+            recipe.name, recipe.export.format, kind, recipe.source, recipe.tier or "", summary=recipe.summary
+        )
         first = len(self.pipeline.finished)
         try:
             report = self.pipeline.report(recipe)

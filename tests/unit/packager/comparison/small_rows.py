@@ -24,7 +24,7 @@ def own(name, kib, loss, **changed):
 
 def peer(name, kib, loss, **changed):
     """What a stock tool made."""
-    return own(name, kib, loss, kind="peer", **changed)
+    return own(name, kib, loss, **{"kind": "peer", "source": "member"} | changed)
 
 
 def failed(name, reason="The converter died of SIGKILL."):

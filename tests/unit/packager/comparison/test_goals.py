@@ -63,6 +63,17 @@ def test_peers_of_another_format_are_no_measure():
     assert judged([own("coreml_a", 40, 0.5), *PEERS], 4).figure is None
 
 
+def test_stock_tools_that_are_given_our_student_are_judged_apart():
+    given = peer("given", 50, 1.0, source="student")
+    member, student = (
+        judged([own("tflite_a", 40, 1.0), *PEERS, given], 3),
+        judged([own("tflite_a", 40, 1.0), *PEERS, given], 7),
+    )
+    assert (member.figure, student.figure) == (pytest.approx(0.2), pytest.approx(0.8))
+    assert "on a member of the teacher" in member.wanted
+    assert "on our own student" in student.wanted
+
+
 def test_a_peer_without_loss_is_matched_by_no_loss():
     peers = [peer("perfect", 40, 0.0)]
     assert judged([own("tflite_a", 40, 0.0), *peers], 5).reached

@@ -107,6 +107,10 @@ def test_what_loses_many_times_what_others_do_stands_at_the_edge_with_its_figure
     assert max(marks) - sorted(marks)[1] > 10
 
 
+def test_what_rounds_to_zero_from_below_is_zero():
+    assert "−0.00" not in page([own("tflite_a", 40, -0.001, skill_loss_low=-0.0, skill_loss_high=0.0)])
+
+
 def test_goals_say_reached_or_missed():
     text = page()
     assert '<span class="good">reached</span>' in text
