@@ -28,6 +28,8 @@ from packager.workspace import Stage, Workspace, source_digest
 # A retrained variant that forecasts worse than the released one, on the same cases, is no update. Half a
 # percent is what quantization alone moves a score by.
 MAX_REGRESSION_PERCENT = 0.5
+# Cases that teach, cases that choose the epoch, and cases of which the student is to go on saying the same.
+LessonWindows = tuple[Windows, Windows, Windows | None]
 
 
 @dataclass(frozen=True)
@@ -162,13 +164,13 @@ class Retraining(Pipeline):
     def student(self, recipe: Recipe) -> Stage:  # noqa: ARG002 - one student for all recipes
         """The released student after retraining."""
         return self._retrained(
-            "retrained", lambda: (self.windows("train"), self.windows("early_stopping")), {}
+            "retrained", lambda: (self.windows("train"), self.windows("early_stopping"), None), {}
         )
 
     def _retrained(
-        self, name: str, lesson: Callable[[], tuple[Windows, Windows]], more_inputs: Mapping[str, Any]
+        self, name: str, lesson: Callable[[], LessonWindows], more_inputs: Mapping[str, Any]
     ) -> Stage:
-        """The released student, trained further on some windows and stopped by others."""
+        """The released student, trained further."""
         from packager.compress.distil import DistilOptions
         from packager.compress.retrain import RetrainOptions, retrain
         from packager.student.training import TrainingOptions
@@ -189,12 +191,13 @@ class Retraining(Pipeline):
         }
 
         def make(folder: Path) -> Mapping[str, Any]:
-            windows, stopping = lesson()
+            windows, stopping, kept = lesson()
             facts = retrain(
                 student=self.base.student.folder,
                 teacher=self.base.teacher.folder,
                 windows=windows,
                 stopping=stopping,
+                kept=kept,
                 options=options,
                 folder=folder,
                 progress=lambda fraction, message: self.progress("student", fraction, message),

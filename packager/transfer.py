@@ -20,7 +20,7 @@ from packager.dataset.windows import Windows, make_windows
 from packager.errors import GateFailed, TrainingFailed
 from packager.pipeline import artifact_name
 from packager.recipes import Recipe
-from packager.retrain import Retraining
+from packager.retrain import LessonWindows, Retraining
 from packager.stages import EVALUATION_SOURCES, SCORED_SPLITS, evenly
 from packager.types import BoolArray
 from packager.verify.evaluate import score_artifact
@@ -49,8 +49,11 @@ class Transfer(Retraining):
         return self.region.to_dict()
 
     @cached_property
-    def lesson(self) -> tuple[Windows, Windows]:
-        """The region's training windows, at every init hour, and its early-stopping windows.
+    def lesson(self) -> LessonWindows:
+        """The region's training windows, at every init hour, its early-stopping windows, and others to keep.
+
+        Of as many training windows elsewhere the student is to go on saying what it says: a model that only
+        learns the region forgets the rest.
 
         Raises:
             RegionInvalid: no station of the dataset lies in the region.
@@ -65,7 +68,9 @@ class Transfer(Retraining):
         ]
         training, stopping = join_windows(parts), self._inside(self.windows("early_stopping"))
         self._check_counts(len(training), len(stopping))
-        return training, stopping
+        others = self.windows("train")
+        kept = evenly(others.take(~self._is_inside(others)), len(training))
+        return training, stopping, kept if len(kept) else None
 
     def _check_counts(self, training: int, stopping: int) -> None:
         held_out = len(self.scored[INSIDE])

@@ -12,6 +12,7 @@ from packager.compress.labels import check_targets, teacher_labels
 from packager.compress.options import DistilOptions
 from packager.compress.soft_loss import soft_loss
 from packager.contract import Contract
+from packager.dataset.extra import join_windows
 from packager.dataset.known import hide_guidance
 from packager.dataset.windows import Windows
 from packager.student.losses import hard_loss
@@ -82,6 +83,20 @@ class Lesson:
             stopping_loss=loss,
             training=training,
             note=note,
+        )
+
+    def with_kept(self, windows: Windows, labels: Tensors) -> "Lesson":
+        """More cases, of which only the labels teach: what a student is to go on saying of them.
+
+        Args:
+            windows: the cases; their targets are left out.
+            labels: by `packager.compress.labels.label_name`, (case, ...).
+        """
+        more = {name: np.full_like(values, np.nan) for name, values in windows.targets.items()} | labels
+        return replace(
+            self,
+            windows=join_windows([self.windows, windows]),
+            targets={name: np.concatenate([values, more[name]]) for name, values in self.targets.items()},
         )
 
     def with_training(self, training: TrainingOptions) -> "Lesson":

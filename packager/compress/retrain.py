@@ -14,6 +14,7 @@ import numpy as np
 import tf_keras
 
 from packager.compress.distil import DistilOptions, Lesson
+from packager.compress.labels import teacher_labels
 from packager.compress.state import read_state
 from packager.compress.transfer import SharedValues, movable
 from packager.contract import parse_contract
@@ -58,6 +59,7 @@ def retrain(
     options: RetrainOptions,
     folder: Path,
     progress: Progress,
+    kept: Windows | None = None,
 ) -> dict[str, Any]:
     """Train a released student further and save it.
 
@@ -71,6 +73,7 @@ def retrain(
         options: how much may move.
         folder: where the retrained student is saved.
         progress: told after every epoch.
+        kept: cases of which the student is to go on saying what it said when it was released.
 
     Returns:
         `weights`, `weights_moved`, and the early-stopping losses of both rounds.
@@ -85,6 +88,8 @@ def retrain(
     allowed = movable(model, state, layers=options.layers, parts=options.parts)
     shared = SharedValues(model, state.clusters if options.parts == "shared" else {})
     lesson = Lesson.prepare(teacher, windows, stopping, contract, normalisation, options.distil)
+    if kept is not None:
+        lesson = lesson.with_kept(kept, teacher_labels(student, kept, contract))
     released = [weight.numpy() for weight in model.trainable_weights]
     first = lesson.teach(model, _half(progress, 0.0, "looking"), allowed, after_step=shared.hook)
     masks = _chosen(released, model, allowed, options)

@@ -106,9 +106,10 @@ def region_of(base, monkeypatch, hours, text="10,0,100"):
 
 def test_only_the_regions_training_windows_teach_and_at_every_init_hour(base, monkeypatch):
     made = region_of(base, monkeypatch, 24 * 365)
-    training, stopping = made.lesson
+    training, stopping, kept = made.lesson
     (index,) = made.region.indexes(made.dataset)
     assert set(training.station.tolist()) == set(stopping.station.tolist()) == {index}
+    assert index not in kept.station
     assert set((training.init_hour % 3).tolist()) == {0, 1, 2}
     scored = made.scored
     assert set(scored["region"].station.tolist()) == {index}

@@ -5,15 +5,18 @@ from functools import cache
 import numpy as np
 import pytest
 
-from packager.compress.distil import DistilOptions
+from packager.compress.distil import DistilOptions, Lesson
+from packager.compress.labels import teacher_labels
 from packager.compress.retrain import RetrainOptions, retrain
 from packager.compress.state import State, with_state
 from packager.compress.transfer import SharedValues, movable
 from packager.errors import TrainingFailed
 from packager.student import load_student, read_description, save_student
-from tests.students import FOLDER, student_folder
+from packager.student.normalisation import Normalisation
+from tests.students import CONTRACT, FOLDER, description, student_folder
 from tests.unit.packager.compress.test_retrain import TRAINING, windows
 
+NORMALISATION = Normalisation.from_dict(description()["normalisation"])
 CLUSTERED, SPARSE = "body_context", "body_decode0"
 
 
@@ -105,3 +108,16 @@ def test_a_group_takes_the_mean_of_its_weights():
         tied = model.get_layer(CLUSTERED).get_weights()[0][kernel == value]
         np.testing.assert_allclose(tied, moved[kernel == value].mean(), rtol=1e-5)
     assert SharedValues(model, {}).hook is None
+
+
+def test_cases_that_are_kept_teach_what_the_released_student_says():
+    kept = windows(7)
+    lesson = Lesson.prepare(
+        student_folder(), windows(1), windows(2), CONTRACT, NORMALISATION, DistilOptions(training=TRAINING)
+    ).with_kept(kept, teacher_labels(student_folder(), kept, CONTRACT))
+    count = len(windows(1))
+    assert len(lesson.windows) == count + len(kept)
+    assert np.isnan(lesson.targets["temperature"][count:]).all()
+    said = load_student(student_folder())(kept.inputs, training=False)["temperature"].numpy()
+    np.testing.assert_allclose(lesson.targets["teacher_temperature"][count:], said, atol=0.05)
+    np.testing.assert_array_equal(lesson.targets["temperature"][:count], windows(1).targets["temperature"])
