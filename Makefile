@@ -87,8 +87,9 @@ format: install-dev  ## format, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install  ## variants, endpoints, the forecast API under load (wrk), a cycle of 10,000 stations, own bias, patches; goals and ratios
+bench: install  ## variants, recipes beside stock tools, endpoints, the forecast API under load (wrk), a cycle of 10,000 stations, own bias, patches; goals and ratios
 	$(BIN)/python -m bench.bench
+	$(BIN)/python -m bench.compare
 	$(BIN)/python -m bench.forecast_api
 	$(BIN)/python -m bench.cycle
 	$(BIN)/python -m bench.personal
