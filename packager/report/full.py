@@ -18,8 +18,8 @@ from packager.report.reliability import reliability_section
 FULL_STYLE = (Path(__file__).parent / "full.css").read_text()
 MISSING = (
     "This card is of the bundle alone. It lacks skill by season and station, reliability diagrams, and what "
-    "each step, layer and input lost: run `python -m packager card {recipe}` where the bundle was built, "
-    "with its --work, --profile and --dataset."
+    "each step, layer and input lost. Run this where the bundle was built, with its --work, --profile and "
+    "--dataset: "
 )
 
 
@@ -41,7 +41,9 @@ def full_parts(manifest: Mapping[str, Any], details: Mapping[str, Any] | None) -
     """The sections of a full card by what they are about, in the order in which they are read."""
     parts = card_parts(manifest)
     if not details:
-        missing = tag("p", MISSING.format(recipe=manifest.get("variant", "RECIPE")))
+        missing = tag(
+            "p", MISSING, tag("code", f"python -m packager card {manifest.get('variant', 'RECIPE')}")
+        )
         return {"missing": missing} | parts | {"loss": Markup(parts["loss"] + _manifest_loss(manifest))}
     data = mapping(details.get("data"))
     stations = station_names(data)
@@ -61,8 +63,8 @@ def full_parts(manifest: Mapping[str, Any], details: Mapping[str, Any] | None) -
 
 
 def station_names(data: Mapping[str, Any]) -> dict[str, str]:
-    """Names of the stations by id, as the card shows them."""
-    return {station["id"]: f"{station['name']} ({station['id']})" for station in data.get("stations", ())}
+    """Names of the stations by id."""
+    return {station["id"]: station["name"] for station in data.get("stations", ())}
 
 
 def _refusal(details: Mapping[str, Any]) -> Markup:
@@ -81,10 +83,10 @@ def _silent(data: Mapping[str, Any]) -> Markup:
 
 def _stations(data: Mapping[str, Any]) -> Markup:
     dropped = mapping(data.get("dropped"))
-    names = station_names(data)
     rows = [
         (
-            names[station["id"]],
+            station["name"],
+            station["id"],
             station["source"],
             "typical months" if station["kind"] == "tmy" else station["kind"],
             shown(station["hours"]),
@@ -97,7 +99,7 @@ def _stations(data: Mapping[str, Any]) -> Markup:
     return section(
         "Stations",
         facts(said),
-        table("Hours after quality control", ("Station", "Source", "Kind", "Hours", "Role"), rows),
+        table("Hours after quality control", ("Station", "Id", "Source", "Kind", "Hours", "Role"), rows),
         table("Values that quality control dropped", ("Check", "Values"), checks),
     )
 

@@ -34,7 +34,7 @@ def groups_section(groups: Mapping[str, Any], stations: Mapping[str, str]) -> Ma
 
 
 def _table(split: str, kind: str, found: Mapping[str, Any], stations: Mapping[str, str]) -> Markup:
-    outputs = list(dict.fromkeys(name for group in found.values() for name in mapping(group.get("scores"))))
+    outputs = _scored(found)
     heads = [KINDS[kind], "Cases", *(score_title(name) for name in outputs)]
     rows = [
         [
@@ -46,6 +46,13 @@ def _table(split: str, kind: str, found: Mapping[str, Any], stations: Mapping[st
     ]
     caption = f"{SPLITS.get(split, split.replace('_', ' '))}, by {kind}"
     return tag("div", table(caption, heads, rows), _class="scroll") if rows else Markup()
+
+
+def _scored(found: Mapping[str, Any]) -> list[str]:
+    """Outputs that the bundle has a score of in some group, in the order of the contract."""
+    scores = [mapping(group.get("scores")) for group in found.values()]
+    known = [(name, given) for own in scores for name, given in own.items()]
+    return list(dict.fromkeys(name for name, given in known if THIS in mapping(given)))
 
 
 def _cell(scores: Mapping[str, Any]) -> object:

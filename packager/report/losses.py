@@ -25,13 +25,17 @@ INPUT_NOTE = (
     "what a model uses. A part that says what another one says too looks less important than it is. Bars of "
     "both models have one scale."
 )
+# Half of the last digit of a percentage.
+ROUNDED_AWAY = 0.005
+# A bar is never drawn as if this much, in percent, were a lot.
+LITTLE = 0.1
 KINDS = {"outputs": "Output", "extremes": "Extremes", "buckets": "Leads, h", "seasons": "Season"}
 
 
 def stages_section(stages: Sequence[Mapping[str, Any]]) -> Markup:
     """Loss against the teacher after every step of the recipe."""
     known = [abs(loss) for row in stages if (loss := number(row.get("loss_percent"))) is not None]
-    largest = max(known, default=0.0)
+    largest = max([*known, LITTLE])
     rows = [
         (
             STAGES.get(str(row.get("stage")), f"after {str(row.get('stage')).replace('_', ' ')}"),
@@ -78,7 +82,7 @@ def layers_section(found: Mapping[str, Any]) -> Markup:
     if not layers:
         return Markup()
     known = [abs(loss) for row in layers if (loss := number(row.get("loss_percent"))) is not None]
-    rows = [_layer(row, max(known, default=0.0)) for row in layers]
+    rows = [_layer(row, max([*known, LITTLE])) for row in layers]
     heads = (
         "Layer", "Weights", "Zeros", "Values that differ", "Moved", "Error of weights", "Error of outputs",
         "Loss alone, %",
@@ -121,8 +125,9 @@ def importance_section(found: Mapping[str, Any]) -> Markup:
         for name in sorted(own, key=lambda name: -rises[name])
     ]
     caption = (
-        f"{shown(found.get('cases'))} cases of {shown(found.get('stations'))} stations that no training saw, "
-        f"{shown(found.get('repeats'))} orders; ± is half the difference between them"
+        f"{shown(found.get('cases'))} cases at stations that no training saw, of which there are "
+        f"{shown(found.get('stations'))}; {shown(found.get('repeats'))} orders, ± half the difference "
+        "between them"
     )
     heads = ("Input", "Teacher, % worse", "This bundle, % worse", "Its forecast that suffers most")
     return section("What it forecasts from", tag("p", INPUT_NOTE), table(caption, heads, rows))
@@ -162,7 +167,10 @@ def barred(value: float | None, largest: float) -> object:
 def percent(value: object) -> str:
     """A signed percentage with two decimals; a dash for none."""
     figure = number(value)
-    return "–" if figure is None else f"{figure:+.2f}".replace("-", "\u2212")
+    if figure is None:
+        return "–"
+    # No sign before what rounds to nothing.
+    return f"{figure:+.2f}".replace("-", "\u2212") if abs(figure) >= ROUNDED_AWAY else "0.00"
 
 
 def _share(value: object, digits: int) -> str:

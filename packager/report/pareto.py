@@ -83,8 +83,9 @@ def _axes(scale: _Scale) -> Markup:
         kib = scale.kib[0] * (scale.kib[1] / scale.kib[0]) ** share
         loss = scale.loss[0] + share * (scale.loss[1] - scale.loss[0])
         x, y = scale.place(kib, loss)
+        digits = 0 if kib >= 100 else 1
         lines.append(f'<path d="M{x} {TOP}V{foot}M{LEFT} {y}H{right}" class="grid"/>')
-        lines.append(f'<text x="{x}" y="{foot + 16}" text-anchor="middle">{kib:.3g}</text>')
+        lines.append(f'<text x="{x}" y="{foot + 16}" text-anchor="middle">{kib:,.{digits}f}</text>')
         lines.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{loss:.2f}</text>')
     lines.append(
         f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 6}" text-anchor="middle">KiB on the wire</text>'

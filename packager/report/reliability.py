@@ -10,12 +10,15 @@ from packager.report.reading import mapping, number
 # The teacher first: the bundle lies on top of it.
 KINDS = {"teacher": "other", "this bundle": "own"}
 CHANCES = (
-    "Chances: across, the probability that was said, in ten bins; up, how often it happened. The area of a "
-    "dot is the share of hours."
+    "Chances: across, the probability that was said, in ten bins; up, how often it happened; below the "
+    "diagonal it was said too often. The area of a dot is the share of hours."
 )
-QUANTILES = "Quantiles: across, the level; up, the share of hours that were at or below the quantile."
+QUANTILES = (
+    "Quantiles: across, the level; up, the share of hours that were at or below the quantile; "
+    "below the diagonal the quantile is too low."
+)
 LEGEND = (
-    "On the diagonal words and weather agree; below it too much was said. Filled: this bundle. Open: its "
+    "On the diagonal words and weather agree. Filled: this bundle. Open: its "
     "teacher. At stations that no training saw, all leads."
 )
 
