@@ -42,14 +42,11 @@ ARTIFACT_NAMES = {
     "onnx": "model.onnx",
     "micro": "model.micro",
 }
-# What a student is distilled with; and what every step is made with, beside its own module.
+# What a student is distilled with; the steps share more than each could name.
 DISTIL_SOURCES = tuple(
     f"packager/compress/{name}.py" for name in ("distil", "hints", "labels", "lesson", "options", "soft_loss")
 )
-STEP_SOURCES = (
-    *(f"packager/compress/{name}.py" for name in ("steps", "material", "state")),
-    *DISTIL_SOURCES,
-)
+STEP_SOURCES = ("packager/compress", "packager/export/palette.py")
 
 
 class Pipeline(TeacherStages):
@@ -92,7 +89,7 @@ class Pipeline(TeacherStages):
 
     def compressed(self, recipe: Recipe) -> Stage:
         """The student after the recipe's steps; each step is a stage, shared by recipes that begin alike."""
-        from packager.compress.steps import STEPS, run_step
+        from packager.compress.steps import run_step
 
         stage = self.student(recipe)
         for number, step in enumerate(recipe.steps, start=1):
@@ -102,9 +99,7 @@ class Pipeline(TeacherStages):
                 "step": step.name,
                 "options": dict(step.options),
                 "teacher": self.teacher().key,
-                "source": source_digest(
-                    *TRAINING_SOURCES, *STEP_SOURCES, f"packager/compress/{STEPS[step.name][0]}.py"
-                ),
+                "source": source_digest(*TRAINING_SOURCES, *STEP_SOURCES),
             }
 
             def make(
