@@ -46,17 +46,17 @@ TRANSFER_MODES = {
     for mode in (
         UpdateMode(
             "biases",
-            moved_share=0.5,
+            moved_share=0.4,
             goal_percent=5.0,
             layers="body_",
             epochs=6,
-            learning_rate=2e-3,
+            learning_rate=5e-3,
             parts="biases",
             hard_share=0.8,
         ),
         UpdateMode(
             "codebook",
-            moved_share=0.5,
+            moved_share=0.4,
             goal_percent=5.0,
             layers="body_",
             epochs=6,
@@ -66,11 +66,11 @@ TRANSFER_MODES = {
         ),
         UpdateMode(
             "regional",
-            moved_share=0.2,
+            moved_share=0.1,
             goal_percent=5.0,
             layers="body_out",
             epochs=6,
-            learning_rate=1e-3,
+            learning_rate=2e-3,
             hard_share=0.8,
         ),
     )
