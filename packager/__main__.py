@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from packager.commands import card, compare, search, sensitivity, transfer
-from packager.commands.arguments import add_model_arguments, add_teacher_arguments, foreign_models
+from packager.commands.arguments import (
+    add_data_arguments,
+    add_model_arguments,
+    add_teacher_arguments,
+    foreign_models,
+)
 from packager.errors import PackagerError, RuntimeUnavailable
 from packager.recipes import (
-    PROFILES,
     UPDATE_MODES,
     find_recipe,
     get_profile,
@@ -101,21 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     again.add_argument("--out", type=Path, required=True, help="folder for the retrained bundles")
     for command in (train, package, again):
-        command.add_argument(
-            "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
-        )
-        command.add_argument(
-            "--dataset",
-            type=Path,
-            help="NAME.parquet of hourly observations, with the guidance of NAME.guidance.parquet where that "
-            "lies beside it (default: the reference dataset)",
-        )
-        command.add_argument(
-            "--work",
-            type=Path,
-            default=Path("var/work"),
-            help="folder of finished stages (default: %(default)s)",
-        )
+        add_data_arguments(command)
     for command in (train, package):
         add_teacher_arguments(command)
     add_model_arguments(package)

@@ -4,6 +4,29 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from packager.recipes import PROFILES
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """How much to train, on what, and where finished stages are."""
+    parser.add_argument(
+        "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        metavar="FILE",
+        help="NAME.parquet of hourly observations, with the guidance of NAME.guidance.parquet where that "
+        "lies beside it (default: the reference dataset)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("var/work"),
+        metavar="FOLDER",
+        help="folder of finished stages (default: %(default)s)",
+    )
+
 
 def add_teacher_arguments(parser: argparse.ArgumentParser) -> None:
     """Let a model from elsewhere stand in the place of our own teacher."""

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packager.commands.arguments import add_model_arguments, add_teacher_arguments, foreign_models
+from packager.commands.arguments import (
+    add_data_arguments,
+    add_model_arguments,
+    add_teacher_arguments,
+    foreign_models,
+)
 from packager.details.errors import DetailsInvalid
 from packager.errors import BundleInvalid
-from packager.recipes import PROFILES, find_recipe, get_profile
+from packager.recipes import find_recipe, get_profile
 
 if TYPE_CHECKING:
     from packager.bundle import Bundle
@@ -45,13 +50,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("var/cards"), help="folder for the cards (default: %(default)s)"
     )
-    parser.add_argument(
-        "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
-    )
-    parser.add_argument("--dataset", type=Path, help="as for train (default: the reference dataset)")
-    parser.add_argument(
-        "--work", type=Path, default=Path("var/work"), help="folder of finished stages (default: %(default)s)"
-    )
+    add_data_arguments(parser)
     add_teacher_arguments(parser)
     add_model_arguments(parser)
 

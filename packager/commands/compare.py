@@ -5,8 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packager.commands.arguments import add_model_arguments, add_teacher_arguments, foreign_models
-from packager.recipes import PROFILES, Recipe, find_recipe, get_profile, recipe_names
+from packager.commands.arguments import (
+    add_data_arguments,
+    add_model_arguments,
+    add_teacher_arguments,
+    foreign_models,
+)
+from packager.recipes import Recipe, find_recipe, get_profile, recipe_names
 from packager.recipes.tiers import TIERS_FILE
 
 if TYPE_CHECKING:
@@ -55,13 +60,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("var/compare"),
         help="folder for results.csv and index.html (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
-        "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
-    )
-    parser.add_argument("--dataset", type=Path, help="as for train (default: the reference dataset)")
-    parser.add_argument(
-        "--work", type=Path, default=Path("var/work"), help="folder of finished stages (default: %(default)s)"
-    )
+    add_data_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:

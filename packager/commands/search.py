@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packager.recipes import PROFILES, get_profile
+from packager.commands.arguments import add_data_arguments
+from packager.recipes import get_profile
 from packager.search.errors import NothingFits, SearchInvalid
 from packager.search.limits import KIB, TARGETS, Limits, check_minutes, check_targets, make_limits
 
@@ -84,13 +85,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("var/search/winner.yaml"),
         help="the winner's recipe; the page is index.html beside it (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
-        "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
-    )
-    parser.add_argument("--dataset", type=Path, help="as for train (default: the reference dataset)")
-    parser.add_argument(
-        "--work", type=Path, default=Path("var/work"), help="folder of finished stages (default: %(default)s)"
-    )
+    add_data_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:

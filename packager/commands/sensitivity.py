@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packager.recipes import PROFILES, find_recipe, get_profile
+from packager.commands.arguments import add_data_arguments
+from packager.recipes import find_recipe, get_profile
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,13 +40,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--after-steps", action="store_true", help="analyse the student after the recipe's steps, not before"
     )
-    parser.add_argument(
-        "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
-    )
-    parser.add_argument("--dataset", type=Path, help="as for train (default: the reference dataset)")
-    parser.add_argument(
-        "--work", type=Path, default=Path("var/work"), help="folder of finished stages (default: %(default)s)"
-    )
+    add_data_arguments(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("var/sensitivity"),
         help="folder for sensitivity.json and index.html (default: %(default)s)",

@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packager.commands.arguments import add_data_arguments
 from packager.dataset.region import FORMS, Region, parse_region
 from packager.errors import PackagerError
-from packager.recipes import PROFILES, TRANSFER_MODES, UpdateMode, get_profile, get_transfer_mode
+from packager.recipes import TRANSFER_MODES, UpdateMode, get_profile, get_transfer_mode
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,13 +52,7 @@ def add_parser(commands: Any) -> None:
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the region's bundles")
-    parser.add_argument(
-        "--profile", default="demo", help=f"one of {', '.join(PROFILES)} (default: %(default)s)"
-    )
-    parser.add_argument("--dataset", type=Path, help="as for train (default: the reference dataset)")
-    parser.add_argument(
-        "--work", type=Path, default=Path("var/work"), help="folder of finished stages (default: %(default)s)"
-    )
+    add_data_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:
