@@ -49,7 +49,8 @@ def test_only_the_layer_that_changed_loses():
 
 
 def test_fewer_bits_err_more_in_every_layer():
-    eight, four = (of_artifact(quantization)["layers"] for quantization in ("w8a8", "w4"))
+    # The last layer keeps 8 bits whatever the others get.
+    eight, four = (of_artifact(quantization)["layers"][:-1] for quantization in ("w8a8", "w4"))
     for fine, coarse in zip(eight, four, strict=True):
         assert 0 < fine["weight_error"] < coarse["weight_error"]
         assert fine["output_error"] < coarse["output_error"]
