@@ -114,13 +114,22 @@ def _quantized(module: Any, contract: Contract, calibration: Tensors, *, dynamic
         config = dataclasses.replace(config, input_activation=rounded, output_activation=rounded)
     quantizer = WeightedLayers().set_global(config)
     prepared = quantize_pt2e.prepare_pt2e(biases_apart(exported(module, contract).module()), quantizer)
-    # One case at least: observers of weights work in the forward pass, too.
-    cases = range(0 if dynamic else _count(calibration))
-    for tensors in [one_case(contract)] if dynamic else (case_of(calibration, index) for index in cases):
-        prepared(**tensors)
+    _calibrate(prepared, contract, {} if dynamic else calibration)
     converted = quantize_pt2e.convert_pt2e(prepared, fold_quantize=False)
     return litert_torch.convert(
         converted,
         sample_kwargs=one_case(contract),
         quant_config=quant_config.QuantConfig(pt2e_quantizer=quantizer),
     )
+
+
+def _calibrate(prepared: Any, contract: Contract, calibration: Tensors) -> None:
+    """Show it the cases; one of zeros where there are none, because weights are observed in the same way."""
+    import torch
+
+    # Threads that wait for each other after every small operation take minutes on a busy machine.
+    torch.set_num_threads(1)
+    cases = range(_count(calibration)) if calibration else ()
+    with torch.no_grad():
+        for tensors in (case_of(calibration, index) for index in cases) if cases else [one_case(contract)]:
+            prepared(**tensors)
