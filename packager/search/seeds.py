@@ -38,11 +38,11 @@ def recipe_seeds(targets: Sequence[str], sizes: Mapping[str, Any]) -> list[Seed]
         sizes: of the student, where a recipe says nothing.
     """
     found = []
-    for name in recipe_names():
-        recipe = get_recipe(name)
+    # Those of a tier first: they are what is to be beaten.
+    for recipe in sorted(map(get_recipe, recipe_names()), key=lambda recipe: recipe.tier is None):
         values = values_of(recipe, sizes) if recipe.export.format in targets else None
         if values is not None:
-            found.append(Seed(values, f"recipe {name}"))
+            found.append(Seed(values, f"recipe {recipe.name}"))
     return found
 
 

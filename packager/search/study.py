@@ -134,12 +134,13 @@ def enqueue_seeds(study: Study, make_seeds: Callable[[], Sequence[Seed]]) -> int
     """Put what is worth trying first into the queue, once per study; gives how many."""
     if study.user_attrs.get(SEEDED):
         return 0
-    study.set_user_attr(SEEDED, True)
     seeds = make_seeds()
     for seed in seeds:
         study.enqueue_trial(
             seed.values, user_attrs={SEED: seed.origin, EXTRA: dict(seed.extra)}, skip_if_exists=True
         )
+    # Last: a worker that is killed before leaves the seeds to the next one; two at once find each other's.
+    study.set_user_attr(SEEDED, True)
     return len(seeds)
 
 

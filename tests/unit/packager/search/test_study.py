@@ -11,6 +11,7 @@ from optuna import load_study
 from optuna.trial import TrialState
 
 from packager.errors import TrainingFailed
+from packager.recipes import get_recipe
 from packager.search import ownership
 from packager.search.errors import SearchFailed, SearchInvalid
 from packager.search.front import finished, front, inside, nearest
@@ -232,7 +233,26 @@ def test_seeds_come_first_once_and_with_their_options_by_layer(storage):
     origins = [trial.user_attrs[SEED] for trial in search.study.trials]
     assert "sensitivity at 2 %, bits by layer" in origins
     assert "sensitivity at 1 %, bits by layer" not in origins
-    assert "recipe tflite_w8a8" in origins
+    assert any(origin.startswith("recipe ") for origin in origins)
+
+
+def test_a_worker_that_dies_while_it_seeds_leaves_the_seeds_to_the_next(storage):
+    def killed():
+        raise KeyboardInterrupt
+
+    search = make_search(storage)
+    with pytest.raises(KeyboardInterrupt):
+        enqueue_seeds(search.study, killed)
+    seeds = recipe_seeds(("tflite",), SIZES)
+    assert enqueue_seeds(search.study, lambda: seeds) == len(seeds)
+
+
+def test_recipes_of_a_tier_are_tried_before_the_others():
+    tiers = [
+        get_recipe(seed.origin.removeprefix("recipe ")).tier for seed in recipe_seeds(("tflite",), SIZES)
+    ]
+    assert tiers == sorted(tiers, key=lambda tier: tier is None)
+    assert tiers[0] is not None
 
 
 def test_equal_seeds_are_tried_once():
