@@ -62,7 +62,7 @@ def places_section(losses: Mapping[str, Any], stations: Mapping[str, str]) -> Ma
             [stations.get(name, name.replace("_", " ")), *(percent(column.get(name)) for column in columns)]
             for name in names
         ]
-        tables.append(table(f"Loss by {kind.removesuffix('s')}, %", [title, *heads[1:]], rows))
+        tables.append(table(f"Loss by {title.partition(',')[0].lower()}, %", [title, *heads[1:]], rows))
     return section("Where it was lost", *tables)
 
 
