@@ -268,7 +268,9 @@ def chance_of_any(probability: FloatArray) -> tuple[float, float]:
         np.prod([1 - spell.max() for spell in np.split(probability, range(first, len(probability), SPELL))])
         for first in range(1, min(SPELL, len(probability)) + 1)
     ]
-    return float(probability.max()), float(1 - max(dry))
+    least = float(probability.max())
+    # 1 − (1 − 0.1) is a little less than 0.1, and the most is never less than the least.
+    return least, max(least, float(1 - max(dry)))
 
 
 def _wind(part: PersonalHours, unit: units.Unit) -> dict[str, Any]:
