@@ -37,7 +37,7 @@ STAGE_HOURS = 24
 # Where a rollout that is suspect, or forged, is left to a person.
 PATIENCE_HOURS = 14 * 24
 TOKEN_HOURS = 48
-FALSE_HALT_RATE, FORGED, CRASH_MARGIN = 0.01, 0.01, 0.01
+FALSE_HALT_RATE, FORGED, CRASH_MARGIN = 0.01, 0.01, 0.02
 CASES = {
     "healthy": {},
     "crash 2 %": {"fault": Fault("crash", 0.02)},
@@ -68,7 +68,8 @@ class Rollout:
         self.failed = {name: np.zeros(devices, bool) for name in ("crash", "infer")}
         self.claim = np.full(devices, -1)
         self.token_side = np.full(devices, -1)
-        self.crashed_ever = np.zeros((2, 2), int)
+        self.tokens = np.zeros(2, int)
+        self.crashes = np.zeros((2, 2), int)
         self.counts = {name: np.zeros((2, len(PERF_CLASSES), CELLS, 3)) for name in FIGURES}
 
     def run(self) -> dict:
@@ -121,12 +122,11 @@ class Rollout:
         return fresh
 
     def count_tokens(self, said: Hour) -> None:
-        """Count each token once on its side, and its first crash."""
+        """Count each token once on its side, and each report, of which a device sends one in twelve hours."""
         side = said.exposed.astype(int)
-        new = self.token_side[said.device] != side
-        crashed = said.crashed & ~self.failed["crash"][said.device]
+        np.add.at(self.tokens, side, self.token_side[said.device] != side)
         self.token_side[said.device] = side
-        np.add.at(self.crashed_ever, side, np.stack([new, crashed], axis=1))
+        np.add.at(self.crashes, side, np.stack([np.ones_like(side), said.crashed], axis=1))
 
     def grouped(self, name: str, said: Hour, value: np.ndarray, keep: np.ndarray) -> dict:
         """Add values to the counts; gives them by what the figure is compared within."""
@@ -168,13 +168,12 @@ class Rollout:
             return "wait"
         loud = {metric for (metric, _), found in e_values.items() if found >= SUSPICION}
         counts = {metric: groups(self.counts[metric], "cell") for metric in loud}
-        sides = Sides(exposed, exposed + control, share, FORGED, int(self.crashed_ever[1, 0]))
+        sides = Sides(exposed, exposed + control, share, FORGED, int(self.tokens[1]))
         found, _ = verdict(e_values, counts, sides, false_halts=FALSE_HALT_RATE)
         if found or few >= MISMATCH:
             return found or "wait"
-        mine, others = self.crashed_ever[1].tolist(), self.crashed_ever[0].tolist()
         healthy = may_widen(
-            Failures(*mine, *others),
+            Failures(*self.crashes[1].tolist(), *self.crashes[0].tolist()),
             exposed=exposed,
             control=control,
             next_share=self.next_share,

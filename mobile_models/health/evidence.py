@@ -16,8 +16,7 @@ tests that allow for optional stopping, J. Statistical Planning and Inference 23
 and Grünwald (2023), Safe sequential testing and effect estimation in stratified count data, AISTATS. Vovk and
 Wang (2021), E-values: calibration, combination and applications, Annals of Statistics 49(3). Lindon and Malek
 (2022), Anytime-valid inference for multinomial count data, NeurIPS, arXiv 2011.03567: the sample ratio.
-Newcombe (1998), Interval estimation for the difference between independent proportions, Statistics in
-Medicine 17(8).
+Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22(158).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +40,8 @@ CLEARLY = 3.0
 AGAINST_FORGERS = 100.0
 # Deviations of a one-sided bound at 95 %.
 CONFIDENT = 1.645
+# Crashes that are expected where the control had none: next to none.
+RAREST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,24 +168,46 @@ def combined(weighted: Iterable[tuple[float, float]]) -> float:
     return 1 + sum(weight * (e_value - 1) for weight, e_value in weighted)
 
 
-def excess_bound(table: Failures) -> float:
-    """How many more of the exposed devices may fail than of the control, as a share, at 95 % confidence.
+def fault_likelihood(reports: Failures, *, devices: int, affected: float) -> float:
+    """How much likelier the exposed devices' reports are if the release crashes on a share of devices.
 
-    The upper end of Newcombe's one-sided interval of a difference of two shares, from Wilson's intervals of
-    each. It is used to hold a rollout and never to halt one.
+    Likelier than if it crashes no more often than the control does. The share is of the fleet, and which
+    devices are affected is settled once: each of the exposed ones is with that chance, and then crashes once
+    per report on average besides the usual crashes, which are Poisson. More reports of the same devices
+    tell better whether these are affected, and never more of the fleet than these devices can.
+
+    If the release does crash on that share or more, the inverse of this ratio is an e-process against that:
+    ever, the ratio falls to α with a probability of at most α, however often somebody looks. The usual rate
+    is the lower end of Wilson's interval of the control's, so that few control devices excuse no crash.
+    It is used to hold a rollout and never to halt one.
+
+    Args:
+        reports: each device once in twelve windows, and those with a crash.
+        devices: how many exposed devices they are of.
+        affected: the share of devices to be excluded, inside 0..1.
+
+    Returns:
+        The ratio of likelihoods; 1 if nothing was reported.
     """
-    exposed, exposed_most = _share(table.exposed_failed, table.exposed, CONFIDENT)
-    control, control_least = _share(table.control_failed, table.control, -CONFIDENT)
-    return exposed - control + sqrt((exposed_most - exposed) ** 2 + (control - control_least) ** 2)
+    if not devices or not reports.exposed:
+        return 1.0
+    steps = np.arange(devices)
+    odds = (devices - steps) / (steps + 1) * affected / (1 - affected)
+    chances = devices * log(1 - affected) + np.concatenate([[0.0], np.cumsum(np.log(odds))])
+    usual = reports.exposed * _least_share(reports.control_failed, reports.control)
+    added = np.arange(devices + 1) * (reports.exposed / devices)
+    likelihoods = reports.exposed_failed * np.log1p(added / max(usual, RAREST)) - added
+    logs = np.minimum(chances + likelihoods, LARGEST)
+    return float(np.exp(logs).sum())
 
 
-def _share(failed: int, count: int, deviations: float) -> tuple[float, float]:
-    """A share, and the end of Wilson's interval for it; nothing is known of nobody."""
+def _least_share(failed: int, count: int) -> float:
+    """The lower end of Wilson's one-sided interval of a share; 0 of nobody."""
     if not count:
-        return (0.0, 1.0) if deviations > 0 else (0.0, 0.0)
-    share, square = failed / count, deviations**2
-    root = deviations * sqrt(share * (1 - share) / count + square / (4 * count**2))
-    return share, (share + square / (2 * count) + root) / (1 + square / count)
+        return 0.0
+    share, square = failed / count, CONFIDENT**2
+    root = CONFIDENT * sqrt(share * (1 - share) / count + square / (4 * count**2))
+    return max(0.0, (share + square / (2 * count) - root) / (1 + square / count))
 
 
 def ratio_evidence(exposed: int, count: int, share: float) -> tuple[float, float]:

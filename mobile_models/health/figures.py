@@ -11,8 +11,8 @@ from mobile_models.health.evidence import (
     Failures,
     Measured,
     combined,
-    excess_bound,
     failure_bets,
+    fault_likelihood,
     forgery_ruled_out,
     share_bets,
     shift_bets,
@@ -37,6 +37,8 @@ MISMATCH = 1000.0
 FEWEST = 50
 # From here on a share is large: before it, the release must be shown to crash on few devices.
 LARGE_SHARE = 0.10
+# How often a release that crashes on as many devices as must not be may ever be taken for a good one.
+WRONGLY_WIDENED = 0.001
 # Devices that must have failed before anything is halted for failures.
 FEWEST_FAILED = 5
 # Deviations from the control's mean at which a measurement is cut off.
@@ -99,8 +101,11 @@ WEIGHTS: dict[Test, float] = {
     for figure, group in TESTS
 }
 # Devices, each once as long as its token lives, and how many of them crashed at all: no figure, but what
-# must be known before a large share.
+# tells how often one device may have failed.
 CRASHED_EVER = "crashed ever"
+# Devices, each once in twelve windows, and how many of them crashed in these: no figure, as a device that
+# crashes again and again is one device, but what must be known before a large share.
+CRASHES = "crashes"
 MEASURED = tuple(name for name, figure in FIGURES.items() if figure.kind == "mean")
 
 Counts = Mapping[Group, Measured]
@@ -223,23 +228,25 @@ def evidence(e_values: Mapping[Test, float]) -> float:
     return combined((WEIGHTS[test], e_value) for test, e_value in e_values.items())
 
 
-def may_widen(crashed: Failures, *, exposed: int, control: int, next_share: float, margin: float) -> bool:
+def may_widen(crashes: Failures, *, exposed: int, control: int, next_share: float, margin: float) -> bool:
     """Whether enough is known of a rollout that nothing speaks against.
 
     `FEWEST` devices on each side reported under the share of now. Before a large share it must also be
-    shown, not only not disproved, that the release crashes on few more devices than the control: a test that
-    halts needs days for what a few devices have.
+    shown, not only not disproved, that the release does not crash on a share of devices: a test that halts
+    needs days for what a few devices have.
 
     Args:
-        crashed: devices, and how many of them crashed at all.
+        crashes: reports, each device's once in twelve windows, and those with a crash.
         exposed: devices on that side that reported under the share of now.
         control: devices on this one.
         next_share: 0..1.
-        margin: share of devices, 0..1, that may crash more.
+        margin: share of devices, inside 0..1, on which it must not crash.
     """
     if min(exposed, control) < FEWEST:
         return False
-    return next_share < LARGE_SHARE or excess_bound(crashed) <= margin
+    if next_share < LARGE_SHARE:
+        return True
+    return fault_likelihood(crashes, devices=exposed, affected=margin) <= WRONGLY_WIDENED
 
 
 def _enough(test: Test, counts: Mapping[str, Counts]) -> bool:

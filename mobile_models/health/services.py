@@ -21,6 +21,7 @@ from mobile_models.health.evidence import (
 from mobile_models.health.figures import (
     ALL,
     CRASHED_EVER,
+    CRASHES,
     FIGURES,
     MISMATCH,
     RATIO,
@@ -64,9 +65,10 @@ def is_healthy(rollout: Rollout) -> bool:
     ratio, overall = found[RATIO], found[ALL]
     if ratio.state["share"] != rollout.basis_points:
         return False
-    exposed, control = overall.exposed, overall.control
+    if "crashes" not in overall.state:
+        return False
     return may_widen(
-        Failures(exposed["count"], exposed["failures"], control["count"], control["failures"]),
+        Failures(*overall.state["crashes"]),
         exposed=ratio.exposed["count"],
         control=ratio.control["count"],
         next_share=_next_share(rollout),
@@ -106,7 +108,7 @@ def evaluate_rollout(*, rollout: Rollout, now: datetime, even_early: bool = Fals
         if not even_early and last and now - datetime.fromisoformat(last) < window:
             return False
         verdict = _weigh(rollout, overall)
-        overall.state = {"at": now.isoformat()}
+        overall.state["at"] = now.isoformat()
         overall.save()
     return bool(verdict) and _halt(rollout, verdict)
 
@@ -138,6 +140,7 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
     overall.evidence = evidence(e_values)
     overall.exposed = described(FIGURES["crash"], by_arm(everything[CRASHED_EVER], "exposed"))
     overall.control = described(FIGURES["crash"], by_arm(everything[CRASHED_EVER], "control"))
+    overall.state["crashes"] = _crashes(everything[CRASHES])
     overall.decision = ""
     if ratio.decision == TOO_MANY:
         return ""
@@ -147,6 +150,12 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
     if overall.decision != "halt" or test is None:
         return ""
     return _reason(FIGURES[test[0]], test[1], in_group(everything[test[0]], test[1]), overall.evidence)
+
+
+def _crashes(counts: Counts) -> list[int]:
+    """Reports and those with a crash, of the exposed devices and of the control."""
+    sides = [by_arm(counts, arm) for arm in ("exposed", "control")]
+    return [number for side in sides for number in (side.count, int(side.total))]
 
 
 def _sides(rollout: Rollout, ratio: RolloutHealth, overall: RolloutHealth) -> Sides:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-from mobile_models.health.figures import CRASHED_EVER, MEASURED, OUTLIER
+from mobile_models.health.figures import CRASHED_EVER, CRASHES, MEASURED, OUTLIER
 from mobile_models.health.services import references
 from mobile_models.models import HealthCount, ReportCount, ReportToken, Rollout, TokenClaim
 from mobile_models.reports import figures
@@ -15,6 +15,8 @@ from mobile_models.reports.schema import Batch
 GROUP = ("rollout", "release", "variant", "arm", "platform", "perf_class", "cell")
 # A device measures its skill and speed again after so many windows; sooner it would say the same again.
 AGAIN = 12
+# In a claim, next to what was measured: the window in which a crash was last counted as one of `CRASHES`.
+CRASHED = "crashed"
 
 Sums = tuple[float, float, float]
 
@@ -58,12 +60,15 @@ def count_device(token: ReportToken, rollout: Rollout, batch: Batch, *, window: 
         **_failures(claim, batch, again=first or claim.window != window),
         **_measurements(claim, rollout, batch, window),
     }
+    again = _crashes(claim, batch, window)
     claim.arm, claim.share, claim.window = str(batch.arm), rollout.basis_points, window
     claim.save()
-    counted = {metric: (1, value, value**2) for metric, value in said.items()}
+    counted: dict[str, Sums] = {metric: (1, value, value**2) for metric, value in said.items()}
     crashed = said.get("crash", 0.0)
     if first or joined or crashed:
         counted[CRASHED_EVER] = (int(first or joined), crashed, crashed)
+    if any(again):
+        counted[CRASHES] = again
     rows = {
         (rollout.pk, metric, claim.arm, batch.platform, batch.perf_class, batch.cell): sums
         for metric, sums in counted.items()
@@ -86,6 +91,16 @@ def _failures(claim: TokenClaim, batch: Batch, *, again: bool) -> dict[str, floa
         if failed:
             claim.failed.append(metric)
     return said
+
+
+def _crashes(claim: TokenClaim, batch: Batch, window: int) -> Sums:
+    """What counts of its crashes: once in `AGAIN` windows, with or without one; notes in the claim when."""
+    began = claim.measured.get(CRASHES, window - AGAIN)
+    due = window - began >= AGAIN
+    began = window if due else began
+    crashed = figures.failures(batch)["crash"] and claim.measured.get(CRASHED, began - 1) < began
+    claim.measured = claim.measured | {CRASHES: began} | ({CRASHED: window} if crashed else {})
+    return float(due), float(crashed), float(crashed)
 
 
 def _measurements(claim: TokenClaim, rollout: Rollout, batch: Batch, window: int) -> dict[str, float]:

@@ -55,7 +55,7 @@ Every one has a default that runs on a laptop with nothing installed.
 | `REPORT_OPERATIONS_PER_HOUR` | 100000 | operations that one token may count |
 | `REPORT_WINDOW_MINUTES` | 60 | how often reports are weighed, and rollouts halted; may have a fraction |
 | `FALSE_HALT_RATE` | 0.01 | how often at most a rollout that is no worse than its control is halted |
-| `CRASH_MARGIN` | 0.01 | share of devices that may crash more than the control before 10 % get a release |
+| `CRASH_MARGIN` | 0.02 | share of devices on which a release must be shown not to crash before 10 % get it |
 | `FORGED_REPORTS_SHARE` | 0.01 | devices that may send forged reports and halt nothing; 0 trusts all |
 | `WEBHOOK_HTTP` | false | whether webhooks may be plain http |
 | `WEBHOOK_NETWORKS` | none | private networks that webhooks may reach all the same, such as 10.1.2.0/24 |
@@ -360,9 +360,9 @@ REPORT_OPERATIONS_PER_HOUR = env.int("REPORT_OPERATIONS_PER_HOUR", default=100_0
 REPORT_WINDOW_MINUTES = env.float("REPORT_WINDOW_MINUTES", default=60.0)
 FALSE_HALT_RATE = env.float("FALSE_HALT_RATE", default=0.01)
 FORGED_REPORTS_SHARE = env.float("FORGED_REPORTS_SHARE", default=0.01)
-CRASH_MARGIN = env.float("CRASH_MARGIN", default=0.01)
-if not 0 < CRASH_MARGIN <= 1:
-    raise ImproperlyConfigured(f"CRASH_MARGIN is {CRASH_MARGIN}; allowed: above 0, up to 1.")
+CRASH_MARGIN = env.float("CRASH_MARGIN", default=0.02)
+if not 0 < CRASH_MARGIN < 1:
+    raise ImproperlyConfigured(f"CRASH_MARGIN is {CRASH_MARGIN}; allowed: above 0, below 1.")
 if REPORT_WINDOW_MINUTES <= 0 or not 0 < FALSE_HALT_RATE < 1 or not 0 <= FORGED_REPORTS_SHARE < 1:
     raise ImproperlyConfigured(
         f"REPORT_WINDOW_MINUTES is {REPORT_WINDOW_MINUTES}, FALSE_HALT_RATE {FALSE_HALT_RATE}, "

@@ -9,17 +9,18 @@ from mobile_models.health.evidence import (
     ODDS,
     Failures,
     Measured,
+    _least_share,
     combined,
     e_value,
-    excess_bound,
     failure_bets,
+    fault_likelihood,
     forgery_ruled_out,
     ratio_evidence,
     share_bets,
     shift_bets,
     stands_without_top_cell,
 )
-from mobile_models.health.figures import WEIGHTS
+from mobile_models.health.figures import WEIGHTS, WRONGLY_WIDENED
 
 TOLERANCE = 1.25
 
@@ -121,23 +122,74 @@ def test_tests_that_have_not_begun_are_paid_for():
     assert sum(WEIGHTS.values()) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    ("table", "bound"),
-    [  # Newcombe 1998, table II, rows (a), (c) and (e), with his two-sided 95 %: deviations of 1.96.
-        (Failures(70, 56, 80, 48), 0.3339),
-        (Failures(10, 9, 10, 3), 0.8090),
-        (Failures(10, 10, 20, 0), 1.0),
-    ],
-)
-def test_the_bound_of_an_excess_is_that_of_the_paper(table, bound, monkeypatch):
-    monkeypatch.setattr("mobile_models.health.evidence.CONFIDENT", 1.96)
-    assert excess_bound(table) == pytest.approx(bound, abs=2e-4)
+AFFECTED = 0.02
 
 
-def test_nothing_is_shown_by_nobody():
-    assert excess_bound(Failures(0, 0, 0, 0)) == 1
-    assert excess_bound(Failures(0, 0, 1000, 0)) == 1
-    assert excess_bound(Failures(500, 2, 9500, 40)) < 0.01 < excess_bound(Failures(500, 10, 9500, 40))
+def test_the_likelihood_of_a_fault_is_that_of_all_numbers_of_affected_devices():
+    from math import comb, exp, factorial
+
+    reports, devices = Failures(30, 2, 4000, 12), 10
+    usual = 30 * _least_share(12, 4000)
+    poisson = [exp(-mean) * mean**2 / factorial(2) for mean in (usual + 3 * x for x in range(devices + 1))]
+    chances = [comb(devices, x) * AFFECTED**x * (1 - AFFECTED) ** (devices - x) for x in range(devices + 1)]
+    expected = sum(chance * likely for chance, likely in zip(chances, poisson, strict=True)) / poisson[0]
+    assert fault_likelihood(reports, devices=devices, affected=AFFECTED) == pytest.approx(expected)
+
+
+def test_nothing_is_shown_by_nobody_and_no_crash_is_excused_without_a_control():
+    assert fault_likelihood(Failures(0, 0, 9000, 9), devices=0, affected=AFFECTED) == 1
+    assert fault_likelihood(Failures(0, 0, 9000, 9), devices=500, affected=AFFECTED) == 1
+    assert fault_likelihood(Failures(1000, 0, 0, 0), devices=500, affected=AFFECTED) < 0.001
+    assert fault_likelihood(Failures(1000, 1, 0, 0), devices=500, affected=AFFECTED) > 1000
+    assert fault_likelihood(Failures(10**6, 10**6, 1, 0), devices=500, affected=AFFECTED) < float("inf")
+
+
+def test_reports_of_the_same_devices_again_tell_no_more_of_the_fleet_than_these_devices_can():
+    never = [
+        fault_likelihood(Failures(n, 0, 9000, 9), devices=100, affected=AFFECTED) for n in (10**3, 10**6)
+    ]
+    assert min(never) > (1 - AFFECTED) ** 100 * 0.999
+    assert never[0] == pytest.approx(never[1], rel=1e-3)
+
+
+def test_a_fault_on_two_percent_is_ruled_out_hardly_ever_however_often_one_looks():
+    """Only few affected devices among the exposed ones can hide it: they are weighed by their chance."""
+    from math import comb
+
+    rng, devices, usual, tries, wrong = np.random.default_rng(13), 500, 0.0016, 100, 0.0
+    for affected in range(5):
+        ruled_out = 0
+        for _ in range(tries):
+            crashed = np.cumsum(affected + rng.binomial(devices, usual, 20))
+            control = np.cumsum(rng.binomial(9500, usual, 20))
+            ruled_out += any(
+                fault_likelihood(
+                    Failures(devices * (n + 1), crashed[n], 9500 * (n + 1), control[n]),
+                    devices=devices,
+                    affected=AFFECTED,
+                )
+                <= WRONGLY_WIDENED
+                for n in range(20)
+            )
+        chance = comb(devices, affected) * AFFECTED**affected * (1 - AFFECTED) ** (devices - affected)
+        wrong += chance * ruled_out / tries
+    assert 0 < wrong <= WRONGLY_WIDENED
+
+
+def test_a_fault_is_ruled_out_within_days_where_there_is_none():
+    rng, devices, usual = np.random.default_rng(17), 500, 0.0016
+    rounds = []
+    for _ in range(100):
+        crashed = np.cumsum(rng.binomial(devices, usual, 20))
+        likely = [
+            fault_likelihood(
+                Failures(devices * n, crashed[n - 1], 10**6, 1600), devices=devices, affected=AFFECTED
+            )
+            for n in range(1, 21)
+        ]
+        rounds.append(next((n for n, one in enumerate(likely, 1) if one <= WRONGLY_WIDENED), 99))
+    assert np.median(rounds) <= 3
+    assert np.quantile(rounds, 0.95) <= 10
 
 
 @given(st.integers(10, 5000), st.floats(0.01, 0.9))

@@ -217,19 +217,23 @@ def test_reports_of_another_share_are_not_enough_for_this_one(halted):
 
 
 @pytest.mark.parametrize(
-    ("devices", "crashed", "next_share", "goes_on"),
+    ("devices", "reports", "crashed", "next_share", "goes_on"),
     [
-        (500, 2, 1000, True),
-        (500, 6, 1000, False),
-        (500, 6, 900, True),  # not yet to many
-        (60, 0, 1000, False),  # of so few devices none says little
-        (60, 0, 10_000, False),
+        (500, 1500, 2, 1000, True),
+        (500, 1500, 10, 1000, False),
+        (500, 1500, 10, 900, True),  # not yet to many
+        (500, 0, 0, 1000, False),  # as before the first look
+        (60, 180, 0, 1000, False),  # of so few devices none says little
+        (60, 18_000, 0, 1000, False),  # however often they report
+        (60, 180, 0, 10_000, False),
     ],
 )
-def test_before_a_large_share_few_crashes_must_be_shown(halted, devices, crashed, next_share, goes_on):
-    rollout = healthy_rollout(next_share=next_share)
-    report(rollout, "exposed", devices, failed=crashed, metric="crashed ever")
-    report(rollout, "control", 9500, failed=38, metric="crashed ever")
+def test_before_a_large_share_it_must_be_shown_that_few_devices_crash(
+    halted, devices, reports, crashed, next_share, goes_on
+):
+    rollout = healthy_rollout(exposed=devices, control=19 * devices, next_share=next_share)
+    report(rollout, "exposed", reports, failed=crashed, metric="crashes")
+    report(rollout, "control", 19 * 1500, failed=46, metric="crashes")
     assert not look(rollout)
     assert health.is_healthy(rollout) is goes_on
 

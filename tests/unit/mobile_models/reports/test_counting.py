@@ -56,6 +56,23 @@ def test_a_token_counts_once_on_each_side_and_so_does_its_first_crash(client, ro
     assert counted("crashed ever", "exposed") == (1, 1)
 
 
+def test_crashes_count_again_but_once_in_twelve_windows_and_on_each_side(client, rollout, window):
+    token = new_token(client)
+    for arm, after, crashed in (
+        ("control", 0, True),
+        ("control", 1, True),  # counted already
+        ("exposed", 2, False),
+        ("exposed", 3, True),  # belongs to the report before
+        ("exposed", 4, True),
+        ("exposed", 2 + counting.AGAIN, True),
+        ("exposed", 3 + 2 * counting.AGAIN, False),
+    ):
+        window["now"] = 1000 + after
+        send(client, token, batch(arm, crashed=crashed))
+    assert counted("crashes", "control") == (1, 1)
+    assert counted("crashes", "exposed") == (3, 2)
+
+
 def test_a_token_that_was_exposed_does_not_become_control_again(client, rollout, window):
     token = new_token(client)
     for arm in ("exposed", "control", "exposed", "control", "exposed"):
@@ -75,6 +92,7 @@ def test_failures_of_the_network_are_no_failures_of_the_release(client, rollout,
     assert set(HealthCount.objects.values_list("metric", "total")) == {
         ("crash", 0),
         ("crashed ever", 0),
+        ("crashes", 0),
     }
 
 
