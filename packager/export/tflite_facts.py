@@ -34,7 +34,7 @@ def describe_numbers(content: bytes, original: bytes, scheme: str) -> dict[str, 
         body = INTEGER_BODIES[scheme]
         inner = [op for op, code in zip(graph.operators, codes, strict=True) if code not in SIDES]
         facts[f"{body}_operations"] = sum(any(types[i] == body for i in op.outputs) for op in inner)
-        facts["borders"] = _borders(graph, codes, _names(original))
+        facts["borders"] = _borders(model, codes, _names(original))
     return facts
 
 
@@ -43,10 +43,12 @@ def _names(original: bytes) -> list[str]:
     return [tensor.name.decode().split(";")[0] for tensor in graph.tensors]
 
 
-def _borders(graph: Any, codes: list[int], names: list[str]) -> dict[str, list[dict[str, Any]]]:
+def _borders(model: Any, codes: list[int], names: list[str]) -> dict[str, list[dict[str, Any]]]:
+    (graph,) = model.subgraphs
     found: dict[str, list[dict[str, Any]]] = {"in": [], "out": []}
     for operator, code in zip(graph.operators, codes, strict=True):
-        if code not in SIDES:
+        # Weights that are turned into floats are no border.
+        if code not in SIDES or model.buffers[graph.tensors[operator.inputs[0]].buffer].data is not None:
             continue
         side, ends = SIDES[code], (operator.inputs[0], operator.outputs[0])
         quantization = graph.tensors[ends[1] if side == "in" else ends[0]].quantization

@@ -50,6 +50,7 @@ def recipe(name, limit=1000.0):
             "source": source,
             "export": export,
             "gates": gates,
+            **({"tier": "server"} if source == "teacher" else {}),
         }
     )
 

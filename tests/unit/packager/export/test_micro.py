@@ -10,6 +10,7 @@ from packager.errors import ArtifactRefused, ConversionFailed
 from packager.export.isolated import ConversionRequest, convert
 from packager.export.micro import export_micro, measure_arena, operations_of
 from packager.export.micro_source import header, source
+from packager.export.tflite import export_tflite
 from packager.runtimes.micro import open_interpreter, read_model
 from tests.students import CONTRACT, bytes_of, micro, small_student, student_folder, tflite, weather
 
@@ -27,11 +28,20 @@ int main() {
 """
 
 
-def test_the_source_holds_the_int8_model_and_nothing_else():
+def test_the_source_holds_the_int8_model_and_nothing_else(tmp_path):
     path, facts = micro()
     assert sorted(file.name for file in path.iterdir()) == ["model.cc", "model.h"]
-    assert read_model(path).content == tflite("w8a8")[0].read_bytes()
-    assert facts["model_bytes"] == tflite("w8a8")[0].stat().st_size
+    whole = tmp_path / "whole.tflite"
+    export_tflite(
+        small_student(),
+        CONTRACT,
+        whole,
+        quantization="w8a8",
+        calibration=weather(100, seed=5),
+        float_results=False,
+    )
+    assert read_model(path).content == whole.read_bytes()
+    assert facts["model_bytes"] == whole.stat().st_size
     assert facts["scheme"] == "w8a8"
 
 

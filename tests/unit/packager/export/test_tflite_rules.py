@@ -133,9 +133,10 @@ def test_four_bits_are_in_blocks_only_where_the_width_allows():
     blocks = [layer for layer, width in widths.items() if width % 32 == 0]
     assert 0 < len(blocks) < len(widths), "the small student has both"
     kinds = [kind for kind, _, _ in tensors(path)]
-    assert kinds.count(INT4) == len(matrices())
+    assert kinds.count(INT4) == len(matrices()) - 1, "all but the projection, which has eight bits"
     assert kinds.count(FLOAT16) == len(blocks), "each has a tensor of scales"
-    assert facts["tensors"]["int4"] == len(matrices())
+    assert facts["tensors"]["int4"] == len(matrices()) - 1
+    assert facts["tensors"]["int8"] == 1
 
 
 def test_scales_have_few_bits_and_waste_at_most_a_sixteenth():
