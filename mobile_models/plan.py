@@ -13,7 +13,8 @@ LINE = re.compile(
     r"(?:\s+(?P<now>now)|\s+after\s+(?P<hours>\d{1,5}(?:\.\d{1,2})?)\s*h(?P<healthy>\s+if\s+healthy)?)",
     re.IGNORECASE,
 )
-EXAMPLE = "1 % now\n10 % after 24 h if healthy\n100 % after 24 h if healthy"
+# Through 5 %: a share of a tenth or more waits for some 500 devices that have the release.
+EXAMPLE = "1 % now\n5 % after 24 h if healthy\n25 % after 24 h if healthy\n100 % after 24 h if healthy"
 
 
 def parse_plan(text: str) -> tuple[int, list[dict[str, Any]]]:
