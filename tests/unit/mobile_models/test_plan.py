@@ -13,8 +13,7 @@ def test_the_example_is_a_plan_that_the_service_takes():
     share, stages = parse_plan(EXAMPLE)
     assert share == 100
     assert parse_stages(stages, after=share) == [
-        {"basis_points": 1000, "after_hours": 24, "if_healthy": True},
-        {"basis_points": 10_000, "after_hours": 24, "if_healthy": True},
+        {"basis_points": share, "after_hours": 24, "if_healthy": True} for share in (500, 2500, 10_000)
     ]
 
 
