@@ -82,8 +82,9 @@ class Comparison:
 
     @property
     def teacher_parameters(self) -> int:
-        """Weights of the server model."""
-        return int(self.pipeline.teacher().facts["parameters"] or 0)
+        """Weights of the server model, those of its fitted regression included, which are not trained."""
+        teacher = self.pipeline.teacher()
+        return _stored_weights(teacher.folder) or int(teacher.facts["parameters"] or 0)
 
     def _row(self, recipe: Recipe) -> Row:
         kind = "peer" if recipe.name in PEERS else "recipe"
@@ -118,7 +119,15 @@ class Comparison:
     def _parameters(self, recipe: Recipe) -> int | None:
         """Weights of the model that was exported, zeros and shared values counted one by one."""
         try:
-            with np.load(self.pipeline.model(recipe).folder / "weights.npz") as stored:
-                return int(sum(stored[name].size for name in stored.files))
-        except (OSError, PackagerError):
+            return _stored_weights(self.pipeline.model(recipe).folder)
+        except PackagerError:
             return None
+
+
+def _stored_weights(folder: Path) -> int | None:
+    """How many numbers a model's folder holds; None where it is kept in another way."""
+    try:
+        with np.load(folder / "weights.npz") as stored:
+            return int(sum(stored[name].size for name in stored.files))
+    except OSError:
+        return None
