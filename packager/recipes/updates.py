@@ -36,7 +36,7 @@ UPDATE_MODES = {
     for mode in (
         UpdateMode("routine", moved_share=0.25, goal_percent=30.0),
         UpdateMode("light", moved_share=0.08, goal_percent=12.0),
-        UpdateMode("head", moved_share=0.05, goal_percent=2.0, layers="body_out"),
+        UpdateMode("head", moved_share=0.03, goal_percent=2.0, layers="body_out"),
     )
 }
 
