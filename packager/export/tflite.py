@@ -97,9 +97,7 @@ def export_tflite(
     if frozen:
         content = refill_tflite(frozen.read_bytes(), original)
     else:
-        named = _compressed(
-            original, contract, quantization, calibration, known, float_results=float_results
-        )
+        named = _compressed(original, contract, quantization, calibration, known, float_results=float_results)
         content = slim(named, original)
     facts = describe_numbers(content, original, quantization)
     if quantization in ACTIVATION_BITS and not frozen:
