@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   python -m packager transfer --from var/bundles --near 62.96,-141.93,300 --out var/bundles-alaska
-  python -m packager transfer --from var/bundles --box 35,-110,42,-103 --mode regional --out var/bundles-west
+  python -m packager transfer --from var/bundles --box 35,-110,42,-103 --mode biases --out var/bundles-west
   python -m packager transfer --from var/bundles --near=-33.9,151.2,200 --out var/bundles-sydney
 """
 # Columns of the table: a set of scored cases, and its heading.
@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
     for form, meaning in FORMS.items():
         region.add_argument(f"--{form}", help=f"the region: {meaning}")
     parser.add_argument(
-        "--mode", default="biases", help=f"one of {', '.join(TRANSFER_MODES)} (default: %(default)s)"
+        "--mode", default="regional", help=f"one of {', '.join(TRANSFER_MODES)} (default: %(default)s)"
     )
     _add_places(parser)
 

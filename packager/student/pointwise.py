@@ -1,8 +1,8 @@
 """Train layers that all leads share as the matrix products that they are.
 
 TensorFlow's gradients of a convolution go through a general kernel also where its window is one by one. As
-matrix products they have the same bits: on one thread in 2 to 6 % less processor time for a step of the
-reference student; on two idle threads, where that kernel waits for its parts, in 39 instead of 49 ms.
+matrix products they have the same bits, and a step of the reference student takes less time; with noise drawn
+per epoch and applied per batch an epoch of 44,969 windows took 8.0 instead of 8.9 s on two cores.
 Only training does it: an exported graph keeps its convolutions.
 """
 
