@@ -7,9 +7,9 @@ from packager.comparison.goals import KIB, Goal
 from packager.comparison.plots import lead_multiples, pareto_plot
 from packager.comparison.rows import KEY_OUTPUTS, Row, front_of
 from packager.report.markup import Markup, facts, section, table, tag
+from packager.report.page import page
 
 STYLE = (Path(__file__).parent / "page.css").read_text()
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 METHOD = (
     "Skill loss is the mean over the contract's outputs of score ÷ teacher's score − 1, on stations that no "
     "training saw, leads 1–48 h. Its interval is from the 5th to the 95th percentile of 1000 resamples of "
@@ -54,34 +54,21 @@ def comparison_page(rows: Sequence[Row], goals: Sequence[Goal], about: Mapping[s
         One HTML document, UTF-8.
     """
     ordered = by_wire(rows)
-    body = tag(
-        "main",
-        tag("h1", "Recipes compared"),
+    return page(
+        "Recipes compared",
         facts(about.items()),
         section("Goals", tag("div", _goals(goals), _class="words")),
         section("Bytes against skill", pareto_plot(ordered), tag("p", METHOD)),
         section("Everything", tag("div", _figures(ordered), _class="scroll", tabindex="0")),
         section("Skill loss by lead, %", lead_multiples(ordered)),
         section("Recipes", tag("div", _legend(ordered), _class="words")),
+        base=STYLE,
     )
-    return _document(body).encode()
 
 
 def by_wire(rows: Sequence[Row]) -> list[Row]:
     """Rows by bytes on the wire; those without an artifact last."""
     return sorted(rows, key=lambda row: (row.bytes_on_wire is None, row.bytes_on_wire or 0, row.recipe))
-
-
-def _document(body: Markup) -> str:
-    head = tag(
-        "head",
-        Markup('<meta charset="utf-8">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        tag("title", "Recipes compared"),
-        Markup(f"<style>{STYLE}</style>"),
-    )
-    return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
 
 
 def _goals(goals: Sequence[Goal]) -> Markup:

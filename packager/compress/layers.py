@@ -35,11 +35,6 @@ def channel_axis(layer: Any) -> int:
     return 2 if isinstance(layer, layers.DepthwiseConv2D) else kernel_of(layer).shape.rank - 1
 
 
-def kernel_parameters(model: Any) -> int:
-    """Weights of all kernels of the body; biases are not counted."""
-    return int(sum(np.prod(kernel_of(layer).shape) for layer in compressible(model)))
-
-
 def rounded(kernel: FloatArray, bits: int, axis: int) -> FloatArray:
     """A kernel as formats store it: integers with a scale for each output, or half precision from 16 bits.
 

@@ -7,16 +7,13 @@ bytes, so that its digest can be signed beside the bundle's. The headings follow
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from packager.report.markup import Markup, bullets, facts, join, section, table, tag
+from packager.report.page import page
 from packager.report.reading import mapping, number, shown, size
 from packager.report.skill import skill_section
 
-STYLE = (Path(__file__).parent / "card.css").read_text()
-# Nothing may be fetched, and nothing runs: a card is read by people who trust the page around it.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 FOR = (
     "Forecasts for one place, hour by hour up to the contract's last lead, from recent observations nearby.",
     "Ranges and probabilities that people plan a day with: how warm, how windy, whether it will rain.",
@@ -44,7 +41,7 @@ def model_card(manifest: Mapping[str, Any]) -> bytes:
         One HTML document, UTF-8.
     """
     title = card_title(manifest)
-    return card_page(title, tag("h1", title), *card_parts(manifest).values())
+    return page(f"Model card: {title}", *card_parts(manifest).values(), heading=title)
 
 
 def card_title(manifest: Mapping[str, Any]) -> str:
@@ -67,20 +64,6 @@ def card_parts(manifest: Mapping[str, Any]) -> dict[str, Markup]:
         "origin": _origin(manifest),
         "licence": section("Licence", tag("p", manifest.get("licence", "not said"))),
     }
-
-
-def card_page(title: str, *body: object, style: str = "") -> bytes:
-    """A whole page; `style` are rules beside those of `card.css`."""
-    head = tag(
-        "head",
-        Markup('<meta charset="utf-8">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        tag("title", f"Model card: {title}"),
-        Markup(f"<style>{STYLE}{style}</style>"),
-    )
-    content = tag("body", tag("main", *body))
-    return f"<!doctype html>\n{tag('html', head, content, lang='en')}\n".encode()
 
 
 def _summary(manifest: Mapping[str, Any]) -> Markup:

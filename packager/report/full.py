@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from packager.report.card import card_page, card_parts, card_title
+from packager.report.card import card_parts, card_title
 from packager.report.groups import groups_section
 from packager.report.losses import importance_section, layers_section, places_section, stages_section, worst
 from packager.report.markup import Markup, bullets, facts, section, table, tag
+from packager.report.page import page
 from packager.report.reading import mapping, number, shown, size
 from packager.report.reliability import reliability_section
 
@@ -34,7 +35,8 @@ def full_card(manifest: Mapping[str, Any], details: Mapping[str, Any] | None = N
         One HTML document, UTF-8; equal arguments give equal bytes.
     """
     title = card_title(manifest)
-    return card_page(title, tag("h1", title), *full_parts(manifest, details).values(), style=FULL_STYLE)
+    parts = full_parts(manifest, details).values()
+    return page(f"Model card: {title}", *parts, heading=title, style=FULL_STYLE)
 
 
 def full_parts(manifest: Mapping[str, Any], details: Mapping[str, Any] | None) -> dict[str, Markup]:

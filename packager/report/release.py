@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packager.report.card import card_page, card_title
+from packager.report.card import card_title
 from packager.report.full import FULL_STYLE, full_parts
 from packager.report.groups import best_baseline
 from packager.report.losses import percent
 from packager.report.markup import Markup, bullets, section, table, tag
+from packager.report.page import page
 from packager.report.pareto import Variant, pareto_figure
 from packager.report.reading import mapping, number, shown
 from packager.report.skill import SPLITS, score_title
@@ -67,9 +68,8 @@ def release_card(bundles: Sequence[Carded], *, title: str) -> bytes:
     parts = {one.anchor: full_parts(one.manifest, one.details) for one in ordered}
     first = parts[ordered[0].anchor]
     points = [Variant(one.name, one.anchor, one.bytes_on_wire / KIB, one.loss) for one in ordered]
-    return card_page(
-        title,
-        tag("h1", f"Model card: {title}"),
+    return page(
+        f"Model card: {title}",
         *(first[name] for name in ("for", "not_for")),
         section("Variants", tag("p", NOTE), _variants(ordered), pareto_figure(points)),
         section("Skill of all variants", _skill(ordered)),

@@ -10,8 +10,8 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from packager.report.card import POLICY, STYLE
 from packager.report.markup import Markup, bar, bullets, facts, join, section, table, tag
+from packager.report.page import page as html
 from packager.report.reading import shown
 from packager.search.front import figures_of, finished, front, inside
 from packager.search.limits import KIB, Limits
@@ -51,25 +51,16 @@ def search_page(study: Study, page: Page) -> bytes:
         One HTML document, UTF-8.
     """
     trials = study.get_trials(deepcopy=False)
-    body = tag(
-        "main",
-        tag("h1", page.title),
+    return html(
+        page.title,
         tag("p", NOTE),
         facts(_counts(trials, page.limits)),
         section("Winners", bullets(_winner_lines(page.winners)) if page.winners else Markup()),
         section("Front", *_plots(trials, page), front_table(trials, page.objectives)),
         section("What matters", *_importances(study, page.objectives)),
         section("Trials", _trials_table(trials, page.objectives)),
+        style=PAGE_STYLE,
     )
-    head = tag(
-        "head",
-        Markup('<meta charset="utf-8">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        tag("title", page.title),
-        Markup(f"<style>{STYLE}{PAGE_STYLE}</style>"),
-    )
-    return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n".encode()
 
 
 def _counts(trials: Sequence[FrozenTrial], limits: Limits) -> list[tuple[str, object]]:

@@ -21,7 +21,7 @@ from packager.jobs.errors import JobError
 from packager.jobs.models import SearchStudy, SearchTrial
 from packager.recipes import PROFILES
 from packager.recipes.tiers import read_tiers
-from packager.report.card import POLICY
+from packager.report.page import POLICY
 
 COLOURS = {"running": "warning", "succeeded": "success", "failed": "danger"}
 REFRESH_SECONDS = "5"

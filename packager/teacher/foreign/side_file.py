@@ -19,8 +19,6 @@ from packager.teacher.foreign.units import Conversion, conversion
 
 SCHEMA = Path(__file__).parent / "contract.schema.json"
 SUFFIX = ".contract.json"
-# Which key of an output names what lies along its last axis, by the output's kind.
-ALONG = {"quantiles": "levels", "probabilities": "classes", "vector_median": "components"}
 # A model's own name of a tensor, or its position.
 Place = str | int
 
