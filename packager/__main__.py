@@ -71,6 +71,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    _add_builders(commands)
+    _add_readers(commands)
+    for module in (card, compare, search, sensitivity, transfer):
+        module.add_parser(commands)
+    return parser
+
+
+def _add_builders(commands: Any) -> None:
+    """train, package and retrain."""
     train = _command(
         commands, "train", _train, "train the teacher and the student, with scores beside the baselines"
     )
@@ -84,11 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         help="a name that `recipes` lists, or the path of a .yaml file",
     )
     package.add_argument(
-        "--gates",
-        type=Path,
-        default=TIERS_FILE,
-        metavar="FILE",
+        "--gates", type=Path, default=TIERS_FILE, metavar="FILE",
         help="limits by tier, in place of packager/recipes/tiers.yaml",
+    )  # fmt: skip
+    package.add_argument(
+        "--out", type=Path, default=Path("var/bundles"), help="folder for the bundles (default: %(default)s)"
     )
     again = _command(
         commands, "retrain", _retrain, "train released bundles further, so that their update is a small patch"
@@ -100,15 +109,16 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument(
         "--mode", default="routine", help=f"one of {', '.join(UPDATE_MODES)} (default: %(default)s)"
     )
-    package.add_argument(
-        "--out", type=Path, default=Path("var/bundles"), help="folder for the bundles (default: %(default)s)"
-    )
     again.add_argument("--out", type=Path, required=True, help="folder for the retrained bundles")
     for command in (train, package, again):
         add_data_arguments(command)
     for command in (train, package):
         add_teacher_arguments(command)
     add_model_arguments(package)
+
+
+def _add_readers(commands: Any) -> None:
+    """verify, inspect and recipes: what trains nothing."""
     verify = _command(
         commands, "verify", _verify, "run a bundle's artifact against its golden vectors and manifest"
     )
@@ -118,9 +128,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print a JSON document")
     recipes = _command(commands, "recipes", _recipes, "list the recipes with their limits")
     recipes.add_argument("--json", action="store_true", help="print a JSON document")
-    for module in (card, compare, search, sensitivity, transfer):
-        module.add_parser(commands)
-    return parser
 
 
 def _command(commands: Any, name: str, run: Any, help_text: str) -> argparse.ArgumentParser:
