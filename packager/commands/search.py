@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packager.commands.arguments import add_data_arguments
-from packager.recipes import get_profile
+from packager.commands.arguments import add_data_arguments, add_teacher_arguments, foreign_models
+from packager.recipes import Profile, get_profile
 from packager.search.errors import NothingFits, SearchInvalid
 from packager.search.limits import KIB, TARGETS, Limits, check_minutes, check_targets, make_limits
 
@@ -71,8 +71,12 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         help="go on with a study that is there; --no-resume refuses it",
     )  # fmt: skip
     parser.add_argument(
+        "--epochs", type=int, metavar="N",
+        help="of all training of the winner (default: the profile's)",
+    )  # fmt: skip
+    parser.add_argument(
         "--trial-epochs", type=int, metavar="N",
-        help="of all training of a trial (default: a third of the profile's)",
+        help="of all training of a trial (default: a third of the winner's)",
     )  # fmt: skip
     parser.add_argument(
         "--trials-only", action="store_true", help="add trials and build no winner: for every worker but one"
@@ -86,6 +90,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         help="the winner's recipe; the page is index.html beside it (default: %(default)s)",
     )  # fmt: skip
     add_data_arguments(parser)
+    add_teacher_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -97,8 +102,9 @@ def run(options: argparse.Namespace) -> None:
     """
     limits = make_limits(options.max_bytes, options.max_skill_loss, options.tier)
     minutes = check_minutes(options.budget_minutes)
-    targets, profile = check_targets(options.target), get_profile(options.profile)
+    targets = check_targets(options.target)
     _check_rest(options)
+    profile = _trained_for(get_profile(options.profile), options.epochs)
     from packager.console import progress_bars
     from packager.quiet import load_tensorflow
     from packager.search.budget import Budget
@@ -117,6 +123,7 @@ def run(options: argparse.Namespace) -> None:
             tier=options.tier,
             trial_epochs=options.trial_epochs,
             dataset_file=options.dataset,
+            models=foreign_models(options),
             seed=options.seed,
             resume=options.resume,
             progress=progress,
@@ -134,9 +141,17 @@ def _named(plan: "Plan", target: str) -> "Plan":
     return plan if plan.name else replace(plan, name=f"{target}-{plan.profile.name}-{plan.epochs}")
 
 
+def _trained_for(profile: Profile, epochs: int | None) -> Profile:
+    from dataclasses import replace
+
+    return profile if epochs is None else replace(profile, student_epochs=epochs)
+
+
 def _check_rest(options: argparse.Namespace) -> None:
-    if options.trial_epochs is not None and options.trial_epochs < 1:
-        raise SearchInvalid(f"--trial-epochs {options.trial_epochs}: a trial trains for 1 epoch or more.")
+    for name in ("epochs", "trial_epochs"):
+        epochs = getattr(options, name)
+        if epochs is not None and epochs < 1:
+            raise SearchInvalid(f"--{name.replace('_', '-')} {epochs}: give 1 epoch or more.")
     if options.study is not None and not STUDY_NAME.fullmatch(options.study):
         raise SearchInvalid(
             f"--study {options.study!r}: use letters, digits, dots, dashes and underscores, at most 80."

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 # Bits of a stored weight; mixed may use four for all.
-BITS = {"w8a8": 8, "int8": 8, "fp16": 16, "fp32": 32, "dynamic": 8, "w4": 4, "mixed": 4, "pal6": 6}
+BITS = {"w8": 8, "w8a8": 8, "int8": 8, "fp16": 16, "fp32": 32, "dynamic": 8, "w4": 4, "mixed": 4, "pal6": 6}
 PALETTE_BITS = 4
 # Trained weights are not evenly spread over their codes: measured archives hold 0.85 to 0.95 of the bits.
 ENTROPY_SHARE = 0.8

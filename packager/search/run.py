@@ -3,7 +3,7 @@
 The command line and the tasks of the server call it; both share studies with workers elsewhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,7 @@ class Plan:
         tier: of the winners; None for none.
         trial_epochs: of all training of a trial; a third of the profile's when not given.
         dataset_file: hourly observations; the reference dataset when not given.
+        models: the teacher from elsewhere, as a `Pipeline` takes it; none for our own.
         seed: of the sampler.
         resume: whether the study may be there already.
         progress: told what happens.
@@ -58,6 +59,7 @@ class Plan:
     tier: str | None = None
     trial_epochs: int | None = None
     dataset_file: Path | None = None
+    models: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 1
     resume: bool = True
     progress: Progress = field(default=no_progress)
@@ -99,7 +101,12 @@ class Run:
         plan = self.plan
         profile = trial_profile(plan.profile, plan.epochs)
         builder: Builder = self._make_builder(
-            plan.work, profile, plan.limits, dataset_file=plan.dataset_file, progress=plan.progress
+            plan.work,
+            profile,
+            plan.limits,
+            dataset_file=plan.dataset_file,
+            progress=plan.progress,
+            **plan.models,
         )
         return builder
 
@@ -171,7 +178,9 @@ class Run:
     @cached_property
     def _full_pipeline(self) -> Pipeline:
         plan = self.plan
-        return Pipeline(plan.work, plan.profile, dataset_file=plan.dataset_file, progress=plan.progress)
+        return Pipeline(
+            plan.work, plan.profile, dataset_file=plan.dataset_file, progress=plan.progress, **plan.models
+        )
 
     def _seeds(self) -> Sequence[Seed]:
         sizes = dict(self.plan.profile.student) or default_sizes()

@@ -16,12 +16,14 @@ from packager.recipes.order import INTEGER, ORDER
 SIZES = {"channels": (8, 64, 8), "context": (32, 128, 16), "per_lead": (2, 10, 1), "linear": (8, 32, 8)}
 HIDDEN = ((32, 128, 16), (16, 96, 16), (16, 64, 16))
 EXPORTS = {
-    "tflite": ("quantization", ("w8a8", "fp16", "w4", "mixed")),
+    "tflite": ("quantization", ("w8", "w8a8", "fp16", "w4", "mixed")),
     "coreml": ("weights", ("pal4", "pal6", "int8", "sparse_pal4")),
 }
 # (lowest, highest, step) of each step's number.
 REMOVE, ENERGY, SPARSITY, MIXED_LOSS = (0.1, 0.5, 0.1), (0.8, 0.98, 0.02), (0.3, 0.9, 0.05), (0.1, 1.0, 0.1)
 CLUSTER_BITS, DISTIL_SHARE = (3, 6), (0.4, 0.9, 0.1)
+# The layer that all outputs come from has more shared values than the others.
+FINER_BITS = 2
 CRITERIA = ("l1", "l2", "taylor")
 # These store four bits by blocks of 32 weights: narrower layers would fill the rest with nothing.
 BLOCKWISE, BLOCK = ("w4", "mixed"), 32
@@ -169,12 +171,18 @@ def student_sizes(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _options(values: Mapping[str, Any], stored: str) -> dict[str, dict[str, Any]]:
     """By step that is taken, its searched options; in the order in which steps are done."""
+    from packager.student.lead_decoder import PROJECTION
+
     bits = min(values.get("cluster_bits", 0), PALETTE_BITS.get(stored, CLUSTER_BITS[1]))
     known: dict[str, dict[str, Any]] = {
         "prune_structure": {"criterion": values.get("criterion"), "remove": values.get("remove")},
         "factorize": {"energy": values.get("energy")},
         "prune_weights": {"sparsity": values.get("sparsity")},
-        "cluster": {"clusters": 2**bits, "preserve_sparsity": bool(values["prune_weights"])},
+        "cluster": {
+            "clusters": 2**bits,
+            "preserve_sparsity": bool(values["prune_weights"]),
+            "per_layer": {PROJECTION: 2 ** (bits + FINER_BITS)},
+        },
         "mixed_precision": {"max_loss_percent": values.get("mixed_loss")},
         "quantize_aware": {},
     }

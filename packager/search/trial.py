@@ -147,9 +147,10 @@ class TrialBuilder:
         *,
         dataset_file: Path | None = None,
         progress: Progress = no_progress,
+        **models: Any,
     ) -> None:
         self.limits = limits
-        self.pipeline = TrialPipeline(work, profile, dataset_file=dataset_file, progress=progress)
+        self.pipeline = TrialPipeline(work, profile, dataset_file=dataset_file, progress=progress, **models)
 
     def prepare(self) -> str:
         """Train the teacher if it is not trained; gives its key."""

@@ -3,8 +3,8 @@
 A dense head over all leads spends its weights on the head and learns the diurnal cycle badly. Here every
 lead is decoded by the same few weights from: a few numbers that the context gives this lead, the solar phase
 at the valid time, the observations of the same hour yesterday, the latest observation, the lead, the season
-and the site. Temperature, dew point and wind are predicted as differences from the same hour yesterday,
-pressure from the latest observation. Where the contract has guidance, its values are among a lead's features,
+and the site. All but cloud and rain is predicted as differences from a forecast that needs no weights
+(`packager.student.tail.Anchors`). Where the contract has guidance, its values are among a lead's features,
 and differences start from it wherever it is given.
 
 Layer names say how they are compressed: `head_*` (physical units in, normalised out) and `tail_*` (ordered
@@ -31,7 +31,6 @@ from packager.student.layers import (
     NormaliseHistory,
     NormaliseSite,
     RegressionFeatures,
-    ValuesOnly,
 )
 from packager.student.normalisation import Normalisation
 from packager.student.tail import ANCHORS, Anchors, Chances, GuidanceAnchors, Numbers, PhysicalOutput
@@ -98,11 +97,11 @@ def build_lead_decoder(
     """
     tf_keras.utils.set_random_seed(config.seed)
     inputs = {spec.name: layers.Input(spec.shape[1:], name=spec.name) for spec in contract.inputs}
-    history = NormaliseHistory(normalisation, name="head_history")(
+    values, history = NormaliseHistory(normalisation, name="head_history")(
         [inputs["history"], inputs["history_mask"]]
     )
     site = NormaliseSite(name="head_site")(inputs["site"])
-    context = _encoder(history, site, inputs["clock"], config)
+    context = _encoder(values, history, site, inputs["clock"], config)
     own = _numbers_per_lead(context, contract, config)
     per_lead = [own, LeadFeatures(contract.lead_hours, name="head_leads")(inputs["clock"])]
     anchors = Anchors(contract, name="tail_anchors")(history)
@@ -118,21 +117,22 @@ def build_lead_decoder(
         per_lead.append(GuidanceFeatures(name="head_guidance_features")(guidance))
         anchors = GuidanceAnchors(scale, name="tail_guidance_anchors")([anchors, guidance])
     shared = _shared(context, history, site, inputs["clock"], config)
-    decoded = _decoder(per_lead, _yesterday(history, contract, config), shared, config)
+    decoded = _decoder(per_lead, _yesterday(history, shared, contract, config), config)
     return tf_keras.Model(inputs, _outputs(decoded, anchors, contract, normalisation), name="lead_decoder")
 
 
-def _encoder(history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
+def _encoder(values: Any, history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
     """History (hour, 1, channel) → context (width,): convolutions that halve the time axis four times.
 
     Beside them a linear summary of all values: what a regression would use, which convolutions learn
-    slowly.
+    slowly. Of the values without their mask: what a station never reports names the network that it belongs
+    to, and a linear layer would learn its weather by that name.
     """
     x = history
     for index in range(4):
         x = _convolution(x, f"body_conv{index}", config, stride=2)
     flat = layers.Flatten(name="body_flatten")(x)
-    values = ValuesOnly(name="body_values")(history)
+    values = layers.Flatten(name="body_values")(values)
     linear = _dense(values, config.linear, "body_linear", config, use_bias=False)
     everything = layers.Concatenate(name="body_gather")([flat, linear, site, clock])
     context = _dense(everything, config.context, "body_context", config, activation="relu")
@@ -155,8 +155,8 @@ def _shared(context: Any, history: Any, site: Any, clock: Any, config: LeadDecod
     return layers.Reshape((1, 1, config.hidden[0]), name="body_broadcast")(shared)
 
 
-def _yesterday(history: Any, contract: Contract, config: LeadDecoderConfig) -> Any:
-    """(lead, 1, hidden) of the observations 23 to 25 h before the valid time, and 48 h before it.
+def _yesterday(history: Any, shared: Any, contract: Contract, config: LeadDecoderConfig) -> Any:
+    """(lead, 1, hidden) of what was observed 23 to 25 h and 48 h before the valid time, and what all share.
 
     Leads past a day take the same hours of the last days that were observed, so that a day's work serves two.
     """
@@ -169,6 +169,7 @@ def _yesterday(history: Any, contract: Contract, config: LeadDecoderConfig) -> A
             layers.Conv2D(config.hidden[0], 1, name="body_day_before", **options)(before),
         ]
     )
+    x = layers.Add(name="body_days_shared")([x, shared])
     return EveryDay(contract.lead_hours, name="body_days_per_lead")(x)
 
 
@@ -177,7 +178,7 @@ def _guidance(
 ) -> tuple[Any, Normalisation]:
     """(lead, 1, 2 × channel) normalised guidance and its mask, and how it is normalised."""
     own = normalisation.of(contract.input("guidance").channel_names)
-    return NormaliseHistory(own, name="head_guidance")([inputs["guidance"], inputs["guidance_mask"]]), own
+    return NormaliseHistory(own, name="head_guidance")([inputs["guidance"], inputs["guidance_mask"]])[1], own
 
 
 def _regression(history: Any, site: Any, clock: Any, contract: Contract) -> Any:
@@ -186,12 +187,11 @@ def _regression(history: Any, site: Any, clock: Any, contract: Contract) -> Any:
     return layers.Dense(width, kernel_initializer="zeros", trainable=False, name="body_regression")(features)
 
 
-def _decoder(per_lead: list[Any], yesterday: Any, shared: Any, config: LeadDecoderConfig) -> Any:
+def _decoder(per_lead: list[Any], yesterday: Any, config: LeadDecoderConfig) -> Any:
     """(lead, 1, number): two or three layers that all leads share, and each lead's own numbers again."""
     features = layers.Concatenate(name="body_features")(per_lead)
     x = _pointwise(features, config.hidden[0], "body_decode0", config)
     x = layers.Add(name="body_decode0_add")([x, yesterday])
-    x = layers.Add(name="body_decode0_shared")([x, shared])
     x = _dropout(layers.ReLU(name="body_decode0_relu")(x), config, "body_decode0_dropout")
     for index, width in enumerate(config.hidden[1:], start=1):
         y = _pointwise(x, width, f"body_decode{index}", config, activation="relu")

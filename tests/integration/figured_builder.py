@@ -11,7 +11,7 @@ TRIAL_SECONDS = 0.2
 class FiguredBuilder(Figured):
     """Takes what the real one takes."""
 
-    def __init__(self, work, profile, limits, *, dataset_file=None, progress=None):
+    def __init__(self, work, profile, limits, *, dataset_file=None, progress=None, **models):
         super().__init__()
         self.progress = progress
 

@@ -19,7 +19,7 @@ class Figured:
         self.built.append(document)
         sizes = document["student"]
         parameters = sizes["channels"] * 100 + sizes["context"] * 200 + sum(sizes["hidden"]) * 50
-        bits = {"fp16": 16, "w8a8": 8, "mixed": 6, "w4": 4}[document["export"]["quantization"]]
+        bits = {"fp16": 16, "w8": 8, "w8a8": 8, "mixed": 6, "w4": 4}[document["export"]["quantization"]]
         loss = round(20_000 / parameters + 4 / bits + 0.3 * len(document["steps"]), 4)
         rung("short", loss + 2)
         rung("steps", loss)

@@ -69,7 +69,7 @@ def test_formats_without_a_winner_say_why_and_the_others_have_theirs(plan, monke
         Pipeline, "report", lambda self, recipe: {"bundled": True, "reason": "", "bytes_on_wire": 1}
     )
     run = Run(plan, make_builder=FiguredBuilder)
-    run.run_trials(Budget(6.0, clock=Clock()), lambda _: None)
+    run.run_trials(Budget(20.0, clock=Clock()), lambda _: None)
     run.plan = replace(plan, targets=("tflite", "coreml"))
     missing = run.find_winners(Budget(60.0), {"tflite": "best_tflite", "coreml": "best_coreml"})
     assert list(run.winners) == ["tflite"]

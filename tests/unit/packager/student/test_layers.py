@@ -18,13 +18,13 @@ from packager.student.layers import (
     LeadFeatures,
     NormaliseHistory,
     RegressionFeatures,
-    ValuesOnly,
 )
 from packager.student.normalisation import Normalisation
 from packager.student.tail import (
     ANCHORS,
     CLOUD_LOGIT,
-    SOFTNESS,
+    HOLDS,
+    STEP,
     Anchors,
     Chances,
     GuidanceAnchors,
@@ -117,11 +117,20 @@ def test_chances_are_the_softmax_of_their_own_numbers():
 
 def test_the_middle_quantile_is_its_number_in_units_and_the_next_a_positive_step_away():
     raw = np.random.default_rng(1).normal(size=(1, 4, WIDTH)).astype(np.float32)
-    own = raw[..., columns_of(CONTRACT, CONTRACT.output("temperature"))]
+    places = tail_layers()[0].place[columns_of(CONTRACT, CONTRACT.output("temperature"))]
+    own = raw[..., places].astype(float)
     values = tail(raw)["temperature"]
     np.testing.assert_allclose(values[..., 3], own[..., 3] * 5 + 8, rtol=1e-5)
-    step = (own[..., 4] + np.sqrt(own[..., 4] ** 2 + SOFTNESS)) / 2
-    np.testing.assert_allclose(values[..., 4] - values[..., 3], step * 5, rtol=1e-4)
+    steps = STEP * np.where(own > 0, 1 + own, np.exp(own)) * 5
+    np.testing.assert_allclose(values[..., 4] - values[..., 3], steps[..., 4], rtol=1e-4)
+    np.testing.assert_allclose(values[..., 6] - values[..., 5], steps[..., 6], rtol=1e-4)
+    np.testing.assert_allclose(values[..., 3] - values[..., 0], steps[..., :3].sum(axis=-1), rtol=1e-4)
+
+
+def test_every_raw_number_of_the_tail_is_read_once():
+    place = tail_layers()[0].place
+    assert sorted(place) == list(range(len(place)))
+    assert len(place) + sum(s.width for s in CONTRACT.outputs if s.kind == "probabilities") == WIDTH
 
 
 def test_the_anchor_is_added_before_the_units():
@@ -167,17 +176,32 @@ def test_leads_that_are_no_whole_days_take_as_many_hours_as_they_need():
     assert EveryDay(30)(Hours(-24, None)(hour_numbers())).shape == (1, 30, 1, 1)
 
 
-def test_anchors_start_from_yesterday_and_pressure_from_now():
-    history = tf.constant(hour_numbers(2 * len(CHANNELS)))
-    anchors = EveryDay(LEADS)(Anchors(CONTRACT)(history)).numpy()[0]
-    yesterday = np.tile(np.arange(-23, 1, dtype=np.float32), 2)
-    for name, values in zip(ANCHORS, anchors.T, strict=True):
-        if name == "pressure_msl":
-            np.testing.assert_array_equal(values, np.zeros(LEADS))
-        elif name == "wind_speed":
-            np.testing.assert_allclose(values, np.abs(yesterday) * 2**0.5, atol=2e-3)
-        else:
-            np.testing.assert_array_equal(values, yesterday)
+def anchors_of(history):
+    return EveryDay(LEADS)(Anchors(CONTRACT)(tf.constant(history))).numpy()[0]
+
+
+def test_anchors_go_from_now_to_yesterday_and_temperature_by_its_change_since_then():
+    values = np.random.default_rng(4).normal(size=(1, HOURS, 1, len(CHANNELS))).astype(np.float32)
+    anchors = anchors_of(np.concatenate([values, np.ones_like(values)], axis=-1))
+    hour = np.tile(np.arange(24), 2)
+    for name, column in zip(ANCHORS[:-1], anchors.T, strict=False):
+        own = values[0, :, 0, CHANNELS.index(name)]
+        held = np.exp(-(hour + 1) / HOLDS[name])
+        yesterday, latest, before = own[-24 + hour], own[-1], own[-25]
+        wanted = held * latest + (1 - held) * yesterday
+        if name == "temperature":
+            wanted = yesterday + held * (latest - before)
+        np.testing.assert_allclose(column, wanted, atol=1e-5)
+    np.testing.assert_allclose(anchors[:, 5], np.hypot(anchors[:, 3], anchors[:, 4]), atol=2e-3)
+
+
+@pytest.mark.parametrize("missing", [-1, -25])
+def test_a_change_that_was_not_observed_moves_no_temperature(missing):
+    values = np.random.default_rng(5).normal(size=(1, HOURS, 1, len(CHANNELS))).astype(np.float32)
+    mask = np.ones_like(values)
+    values[:, missing], mask[:, missing] = 0, 0
+    anchors = anchors_of(np.concatenate([values, mask], axis=-1))
+    np.testing.assert_array_equal(anchors[:24, 0], values[0, -24:, 0, CHANNELS.index("temperature")])
 
 
 def test_the_regression_moves_the_anchor_of_its_own_target():
@@ -200,8 +224,9 @@ def test_history_is_normalised_and_missing_values_become_zero():
     history[..., at("visibility")] = 99_000.0
     history[..., at("dew_point")] = 7.0
     mask[..., at("temperature")] = mask[..., at("precipitation")] = mask[..., at("visibility")] = 1.0
-    out = NormaliseHistory(norm)([history, mask]).numpy()[0, 0, 0]
-    values, given = out[: len(CHANNELS)], out[len(CHANNELS) :]
+    alone, both = (out.numpy() for out in NormaliseHistory(norm)([history, mask]))
+    values, given = np.split(both[0, 0, 0], 2)
+    np.testing.assert_array_equal(alone[0, 0], values)
     assert values[at("temperature")] == pytest.approx(2.0)
     assert values[at("precipitation")] == pytest.approx(np.log(4.0) / 2)
     # Sights beyond 20 km say no more.
@@ -210,13 +235,18 @@ def test_history_is_normalised_and_missing_values_become_zero():
     np.testing.assert_array_equal(given, mask[0, 0])
 
 
+def test_what_a_mask_hides_has_no_effect_whatever_it_is():
+    norm = normalisation(temperature=(10.0, 5.0))
+    mask = np.zeros((1, HOURS, len(CHANNELS)), np.float32)
+    for value in (-9999.0, 1e6):
+        assert not NormaliseHistory(norm)([np.full_like(mask, value), mask])[1].numpy().any()
+
+
 def test_what_a_linear_layer_sees_does_not_hold_the_mask():
     history = np.random.default_rng(2).normal(size=(3, HOURS, 1, 18)).astype(np.float32)
     other_mask = history.copy()
     other_mask[..., 9:] += 1
     site, clock = np.ones((3, 3), np.float32), np.ones((3, 4), np.float32)
-    assert ValuesOnly()(history).shape == (3, HOURS * 9)
-    np.testing.assert_array_equal(ValuesOnly()(history), ValuesOnly()(other_mask))
     np.testing.assert_array_equal(
         RegressionFeatures()([history, site, clock]), RegressionFeatures()([other_mask, site, clock])
     )
