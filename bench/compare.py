@@ -38,16 +38,19 @@ STOCK = (
 
 def main() -> int:
     load_tensorflow()
+    from packager.comparison.ahead import Place, default_workers, helpers
     from packager.comparison.peers import PEERS
     from packager.comparison.run import Comparison
-    from packager.comparison.side import ComparisonPipeline
 
     try:
         recipes = [get_recipe(name) for name in RECIPES] + [PEERS[name].recipe for name in STOCK]
         with progress_bars() as progress:
-            pipeline = ComparisonPipeline(FOLDER / "work", PROFILE, progress=progress)
+            place = Place(FOLDER / "work", PROFILE)
+            pipeline = place.pipeline(progress)
+            pipeline.teacher()
             comparison = Comparison(pipeline, FOLDER)
-            comparison.run(recipes, progress)
+            with helpers(place, recipes, default_workers()):
+                comparison.run(recipes, progress)
     except PackagerError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

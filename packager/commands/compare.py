@@ -50,6 +50,10 @@ def add_parser(commands: Any) -> None:
         "--gates", type=Path, default=TIERS_FILE, metavar="FILE",
         help="limits by tier instead of packager/recipes/tiers.yaml",
     )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=int, choices=range(1, 5), metavar="N",
+        help="processes that make recipes, 1 to 4, of 1.5 GB each (default: one for each core)",
+    )  # fmt: skip
     _add_places(parser)
     add_teacher_arguments(parser)
     add_model_arguments(parser)
@@ -71,24 +75,21 @@ def run(options: argparse.Namespace) -> None:
         PackagerError: the data or the teacher cannot be had.
     """
     recipes, profile = chosen_recipes(options), get_profile(options.profile)
+    from packager.comparison.ahead import Place, default_workers, helpers
     from packager.comparison.peers import PEERS
     from packager.comparison.run import Comparison
-    from packager.comparison.side import ComparisonPipeline
     from packager.console import console, progress_bars
     from packager.quiet import load_tensorflow
 
     load_tensorflow()
-    peers = [peer.recipe for peer in PEERS.values()] if options.peers else []
+    everything = [*recipes, *(peer.recipe for peer in PEERS.values() if options.peers)]
+    place = Place(options.work, profile, options.dataset, foreign_models(options))
     with progress_bars() as progress:
-        pipeline = ComparisonPipeline(
-            options.work,
-            profile,
-            dataset_file=options.dataset,
-            progress=progress,
-            **foreign_models(options),
-        )
+        pipeline = place.pipeline(progress)
+        pipeline.teacher()
         comparison = Comparison(pipeline, options.out)
-        comparison.run([*recipes, *peers], progress)
+        with helpers(place, everything, options.workers or default_workers()):
+            comparison.run(everything, progress)
     console.print(summary_table(comparison.rows))
     for goal in comparison.goals():
         console.print(str(goal), style="green" if goal.reached else "bold red", soft_wrap=True)
