@@ -51,6 +51,7 @@ def make_golden(
     cases: int = MIN_CASES,
     tolerances: Mapping[str, float],
     released: Mapping[str, Any] | None = None,
+    leads: tuple[int, ...] = LEADS,
 ) -> dict[str, Any]:
     """Pick diverse cases, run them, and write down inputs and outputs.
 
@@ -64,6 +65,8 @@ def make_golden(
         tolerances: largest absolute difference allowed on a device, for every output, in its units.
         released: the golden vectors of the bundle that this one was retrained from. Its cases are asked
             again, and an output that is near its stored value keeps it: a patch between the two is small.
+        leads: hours whose answers are stored, of those that the contract and the released vectors have; all
+            of them where there is none.
 
     Returns:
         A document as in golden.schema.json.
@@ -78,15 +81,17 @@ def make_golden(
     missing = {out.name for out in contract.outputs} ^ set(tolerances)
     if missing:
         raise ValueError(f"Tolerances must be given for each output and no other; wrong: {sorted(missing)}.")
-    asked = _same_questions(released) if released else _questions(windows, contract, cases)
+    asked = dict(_same_questions(released) if released else _questions(windows, contract, cases))
     outputs = _run(runtime, _decode_inputs(asked["inputs"], contract, asked["cases"]), contract)
-    kept = decode_golden(released, contract)[1] if released else {}
+    stored, kept = asked["leads"], decode_golden(released, contract)[1] if released else {}
+    asked["leads"] = [lead for lead in stored if lead in leads] or stored
     answers: dict[str, Any] = {}
     for name, values in outputs.items():
         seen = _at_leads(values, asked["leads"])
         if name in kept:
-            near = np.abs(seen - kept[name]) <= KEPT_SHARE * tolerances[name]
-            seen = np.where(near, kept[name], seen)
+            known = kept[name][:, [stored.index(lead) for lead in asked["leads"]]]
+            near = np.abs(seen - known) <= KEPT_SHARE * tolerances[name]
+            seen = np.where(near, known, seen)
         answers[name] = _encode_series(seen, _step(tolerances[name] / TOLERANCE_STEPS))
     return {
         "golden": 1,

@@ -183,6 +183,22 @@ def test_the_retrained_artifact_meets_its_own_vectors_with_room_for_a_device(
     assert seen <= 0.25 * TOLERANCES["dew_point"] + golden["outputs"]["dew_point"]["scale"] / 2
 
 
+def test_fewer_leads_keep_the_questions_and_their_answers(runtime, windows, golden):
+    again = make_golden(runtime, windows, CONTRACT, tolerances=TOLERANCES, released=golden, leads=(24,))
+    assert (again["leads"], again["inputs"]) == ([24], golden["inputs"])
+    answers = [decode_golden(document, CONTRACT)[1] for document in (golden, again)]
+    for name, values in answers[1].items():
+        np.testing.assert_array_equal(values[:, 0], answers[0][name][:, golden["leads"].index(24)])
+    replay_golden(runtime, again, CONTRACT)
+    with pytest.raises(ArtifactRefused, match="dew_point"):
+        replay_golden(moved_by(runtime, "dew_point", 3.0), again, CONTRACT)
+
+
+def test_leads_that_were_not_stored_leave_all_of_them(runtime, windows, golden):
+    again = make_golden(runtime, windows, CONTRACT, tolerances=TOLERANCES, released=golden, leads=(23,))
+    assert again == golden
+
+
 def test_released_vectors_of_another_contract_are_refused(runtime, windows, golden):
     broken = copy.deepcopy(golden)
     broken["outputs"]["fog"] = broken["outputs"].pop("dew_point")
