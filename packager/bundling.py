@@ -45,8 +45,8 @@ TOOLCHAIN = {
 # The weights are learned from public-domain, CC0 and NREL data and released as the project is.
 LICENCE = "Apache-2.0"
 CODE_VERSION = "0.1.0"
-# A bundle for a region answers the released questions at one lead: almost every weight works there too, and new
-# answers are what costs most in its patch.
+# A bundle for a region answers the released questions at one lead: almost every weight works there too, and
+# new answers are what costs most in its patch.
 REGION_LEADS = (24,)
 # A manifest holds scores over the leads that do not overlap, and over all together.
 ALL_LEADS = "1-48"

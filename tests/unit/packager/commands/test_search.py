@@ -1,5 +1,7 @@
 """The command: what it refuses before any work, and what it leaves behind."""
 
+from pathlib import Path
+
 import pytest
 
 from packager import quiet
@@ -38,6 +40,7 @@ def search(tmp_path, *arguments):
         (["--budget-minutes", "1", *LIMITS, "--profile", "huge"], "Profile 'huge' is not known"),
         (["--budget-minutes", "1", "--tier", "toaster"], "Tier 'toaster' is not known"),
         (["--budget-minutes", "1", *LIMITS, "--trial-epochs", "0"], "--trial-epochs 0"),
+        (["--budget-minutes", "1", *LIMITS, "--epochs", "-1"], "--epochs -1"),
         (["--budget-minutes", "1", *LIMITS, "--study", "../x"], "--study '../x'"),
         (["--budget-minutes", "1", *LIMITS, "--storage", "mysql://host/x"], "Storage mysql:// is not known"),
         (["--budget-minutes", "1", *LIMITS, "--out", "my-winner.yaml"], "a recipe is called as its file"),
@@ -59,6 +62,19 @@ def test_it_adds_trials_to_a_study_and_writes_the_page(tmp_path, figured, capsys
     assert "<h1>Search tflite-demo-2</h1>" in (tmp_path / "index.html").read_text()
     assert not (tmp_path / "winner.yaml").exists()
     assert "Front of study tflite-demo-2" in capsys.readouterr().err
+
+
+def test_a_teacher_from_elsewhere_and_longer_training_reach_the_trials(tmp_path, figured, monkeypatch):
+    class Asked(figured_builder.FiguredBuilder):
+        def __init__(self, work, profile, limits, **options):
+            super().__init__(work, profile, limits, progress=options.pop("progress"))
+            seen.update(options, epochs=profile.student_epochs)
+
+    seen = {}
+    monkeypatch.setitem(Run.__init__.__kwdefaults__, "make_builder", Asked)
+    arguments = ["--budget-minutes", "0.0001", *LIMITS, "--trials-only", "--epochs", "30"]
+    assert search(tmp_path, *arguments, "--teacher", "server.onnx") == 0
+    assert (seen["teacher_file"], seen["epochs"]) == (Path("server.onnx"), 10)
 
 
 def test_the_winner_is_written_as_a_recipe_and_named_on_standard_output(
