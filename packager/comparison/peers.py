@@ -84,14 +84,15 @@ _OF_A_MEMBER = (
         "applied to the body alone, which keeps them float.",
     ),
 )
+# Those of a member last: helpers begin there, while the student that the others need is trained.
 PEERS: Mapping[str, Peer] = {
     peer.name: peer
     for peer in (
-        *_OF_A_MEMBER,
         *(
             Peer(f"stock_{maker}_{model}", maker, model, format_, summary)
+            for model in ("student", "member")
             for maker, format_, summary in _MAKERS
-            for model in ("member", "student")
         ),
+        *_OF_A_MEMBER,
     )
 }
