@@ -3,8 +3,8 @@
 A dense head over all leads spends its weights on the head and learns the diurnal cycle badly. Here every
 lead is decoded by the same few weights from: a few numbers that the context gives this lead, the solar phase
 at the valid time, the observations of the same hour yesterday, the latest observation, the lead, the season
-and the site. All but cloud and rain is predicted as differences from a forecast that needs no weights
-(`packager.student.tail.Anchors`). Where the contract has guidance, its values are among a lead's features,
+and the site. Temperature, dew point and wind are predicted as differences from the same hour yesterday,
+pressure from the latest observation. Where the contract has guidance, its values are among a lead's features,
 and differences start from it wherever it is given.
 
 Layer names say how they are compressed: `head_*` (physical units in, normalised out) and `tail_*` (ordered

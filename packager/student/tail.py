@@ -18,15 +18,6 @@ from packager.types import FloatArray
 
 # Columns of the anchors; all normalised.
 ANCHORS = ("temperature", "dew_point", "pressure_msl", "wind_u", "wind_v", "wind_speed")
-# Hours until the latest observation counts 1/e: those of a few tried that had the least mean error on the
-# training windows of the reference dataset.
-HOLDS = {
-    "temperature": 11.0,
-    "dew_point": 30.0,
-    "pressure_msl": float("inf"),
-    "wind_u": 12.0,
-    "wind_v": 12.0,
-}
 # The anchor of each number of an output.
 ANCHORS_OF = {
     "temperature": ("temperature",),
@@ -47,45 +38,27 @@ CLOUD_LOGIT = 4.4
 class Anchors(layers.Layer):
     """History → (hour of a day, 6): what differences are added to, normalised, in the order of `ANCHORS`.
 
-    A forecast without weights, so that the body only learns what it misses. Temperature is that of the same
-    hour yesterday, moved by how much warmer it is now than a day ago; dew point and wind go from the latest
-    observation to the same hour yesterday; pressure stays. `HOLDS` says for how long the latest observation
-    counts. Where one is missing its part is the mean, and the body, which sees the mask, gives the rest.
+    Temperature, dew point and wind start from the same hour yesterday, pressure from the latest observation.
+    Where that is missing the anchor is the mean, and the body, which sees the mask, gives the whole value.
     """
 
     def __init__(self, contract: Contract, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         names = contract.input("history").channel_names
-        self.channels = len(names)
-        self.yesterday = np.zeros((2 * len(names), len(ANCHORS) - 1), np.float32)
-        self.kept = np.ones((HOURS_PER_DAY, len(ANCHORS) - 1), np.float32)
-        # Rows: the latest observation and its mask, then its change since the day before.
-        moved = np.zeros((3 * len(names), *self.kept.shape), np.float32)
+        width = 2 * len(names)
+        self.yesterday = np.zeros((width, len(ANCHORS) - 1), np.float32)
+        self.latest = np.zeros_like(self.yesterday)
         self.squares = np.zeros((len(ANCHORS) - 1, 1), np.float32)
         for column, name in enumerate(ANCHORS[:-1]):
-            channel = names.index(name)
-            held = np.exp(-np.arange(1, HOURS_PER_DAY + 1) / HOLDS[name])
-            self.yesterday[channel, column] = 1.0
-            if name == "temperature":
-                moved[2 * len(names) + channel, :, column] = held
-            else:
-                moved[channel, :, column] = held
-                self.kept[:, column] -= held
+            chosen = self.latest if name == "pressure_msl" else self.yesterday
+            chosen[names.index(name), column] = 1.0
             self.squares[column] = name.startswith("wind_")
-        self.moved = moved.reshape(len(moved), -1)
 
     def call(self, history: Any) -> Any:
-        width = history.shape[3]
-        day = tf.reshape(history[:, -HOURS_PER_DAY:], (-1, HOURS_PER_DAY, width))
-        latest = tf.reshape(history[:, -1:], (-1, width))
-        before = tf.reshape(history[:, -1 - HOURS_PER_DAY : -HOURS_PER_DAY], (-1, width))
-        # Known only where both were observed.
-        change = (latest - before)[:, : self.channels] * (latest * before)[:, self.channels :]
-        moved = tf.matmul(tf.concat([latest, change], axis=-1), self.moved)
-        moved = tf.reshape(moved, (-1, *self.kept.shape))
-        anchors = tf.matmul(day, self.yesterday) * self.kept + moved
-        speed = tf.sqrt(tf.matmul(anchors * anchors, self.squares) + 1e-6)
-        return tf.concat([anchors, speed], axis=-1)
+        day = tf.reshape(history[:, -HOURS_PER_DAY:], (-1, HOURS_PER_DAY, history.shape[3]))
+        same = tf.matmul(day, self.yesterday) + tf.matmul(day[:, -1:], self.latest)
+        speed = tf.sqrt(tf.matmul(same * same, self.squares) + 1e-6)
+        return tf.concat([same, speed], axis=-1)
 
 
 class GuidanceAnchors(layers.Layer):
