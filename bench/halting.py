@@ -25,6 +25,7 @@ from mobile_models.health.figures import (
     Group,
     Sides,
     bets,
+    crashes_again,
     in_group,
     may_widen,
     scatter_within,
@@ -166,14 +167,17 @@ class Rollout:
             e_values[key] = e_value(self.sums[key]) if key in self.sums else 1.0
         if many >= MISMATCH:
             return "wait"
-        loud = {metric for (metric, _), found in e_values.items() if found >= SUSPICION}
+        loud = {metric for (metric, _), found in e_values.items() if found >= SUSPICION} | {"crash"}
         counts = {metric: groups(self.counts[metric], "cell") for metric in loud}
         sides = Sides(exposed, exposed + control, share, FORGED, int(self.tokens[1]))
+        crashes = Failures(*self.crashes[1].tolist(), *self.crashes[0].tolist())
         found, _ = verdict(e_values, counts, sides, false_halts=FALSE_HALT_RATE)
+        if found != "halt" and crashes_again(e_values, counts, crashes, sides, margin=CRASH_MARGIN):
+            return "halt"
         if found or few >= MISMATCH:
             return found or "wait"
         healthy = may_widen(
-            Failures(*self.crashes[1].tolist(), *self.crashes[0].tolist()),
+            crashes,
             exposed=exposed,
             control=control,
             next_share=self.next_share,

@@ -31,12 +31,16 @@ ALL, RATIO = "all", "ratio"
 TOO_MANY, TOO_FEW = "too many", "too few"
 # A figure is suspect long before it is proven: the rollout is not widened meanwhile.
 SUSPICION = 10.0
+# The least e-value that lends weight to what is known from elsewhere.
+SUPPORT = 2.0
 # E-value from which the share of devices that say they are exposed cannot be chance.
 MISMATCH = 1000.0
 # Devices on each side, under the share of now, without which there is nothing to go on.
 FEWEST = 50
 # From here on a share is large: before it, the release must be shown to crash on few devices.
 LARGE_SHARE = 0.10
+# From so many reports of each exposed device it is known which of them crash again and again.
+MANY_REPORTS = 6
 # How often a release that crashes on as many devices as must not be may ever be taken for a good one.
 WRONGLY_WIDENED = 0.001
 # Devices that must have failed before anything is halted for failures.
@@ -221,6 +225,38 @@ def verdict(
         if evidence({test: e_values[test] for test in tests}) * false_halts >= 1:
             return decision, max(tests, key=lambda test: WEIGHTS[test] * e_values[test])
     return ("suspect", max(loud, key=lambda test: e_values[test])) if loud else ("", None)
+
+
+def crashes_again(
+    e_values: Mapping[Test, float],
+    counts: Mapping[str, Counts],
+    crashes: Failures,
+    sides: Sides,
+    *,
+    margin: float,
+) -> bool:
+    """Whether exposed devices crash again and again, so that a rollout that is held must be halted.
+
+    The test that halts counts each device once: what few devices have is drowned in the reports of the others
+    unless it was seen at once. After many reports of each device, their crashes are told from the usual ones.
+    That is no e-value: devices may differ more than is supposed. So it does not stand alone: more devices
+    than usual have crashed, too, and neither forgers nor one place can be why.
+
+    Args:
+        e_values: of the tests that have begun.
+        counts: everything counted, per figure.
+        crashes: reports, each device's once in twelve windows, and those with a crash.
+        sides: who reports.
+        margin: share of devices, inside 0..1, on which a release must not crash.
+    """
+    test = ("crash", "")
+    return (
+        crashes.exposed >= MANY_REPORTS * sides.exposed
+        and e_values.get(test, 1.0) >= SUPPORT
+        and _enough(test, counts)
+        and _robust(test, counts, sides)
+        and fault_likelihood(crashes, devices=sides.exposed, affected=margin) >= 1 / WRONGLY_WIDENED
+    )
 
 
 def evidence(e_values: Mapping[Test, float]) -> float:

@@ -35,6 +35,7 @@ from mobile_models.health.figures import (
     Sides,
     bets,
     by_arm,
+    crashes_again,
     described,
     evidence,
     in_group,
@@ -144,9 +145,17 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
     overall.decision = ""
     if ratio.decision == TOO_MANY:
         return ""
-    overall.decision, test = verdict(
-        e_values, everything, _sides(rollout, ratio, overall), false_halts=settings.FALSE_HALT_RATE
-    )
+    sides, crashes = _sides(rollout, ratio, overall), Failures(*overall.state["crashes"])
+    overall.decision, test = verdict(e_values, everything, sides, false_halts=settings.FALSE_HALT_RATE)
+    if overall.decision != "halt" and crashes_again(
+        e_values, everything, crashes, sides, margin=settings.CRASH_MARGIN
+    ):
+        overall.decision = "halt"
+        return (
+            "Halted by the health test: exposed devices crash again and again, in "
+            f"{crashes.exposed_failed} of {crashes.exposed} reports; the control in "
+            f"{crashes.control_failed} of {crashes.control}."
+        )
     if overall.decision != "halt" or test is None:
         return ""
     return _reason(FIGURES[test[0]], test[1], in_group(everything[test[0]], test[1]), overall.evidence)

@@ -48,12 +48,12 @@ _MAKERS = (
     (
         "litert_dynamic",
         "tflite",
-        "LiteRT quantizer, its recipe dynamic_wi8_afp32: int8 weights, float arithmetic.",
+        "LiteRT quantizer, its recipe dynamic_wi8_afp32, for the body: int8 weights, float results.",
     ),
     (
         "litert_static",
         "tflite",
-        "LiteRT quantizer, its recipe static_wi8_ai8 with its default calibration; inputs and outputs float.",
+        "LiteRT quantizer, its recipe static_wi8_ai8 with its default calibration, for the body.",
     ),
     (
         "coreml_kmeans4",

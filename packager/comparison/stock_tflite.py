@@ -12,6 +12,7 @@ import tensorflow as tf
 from packager.comparison.stock import Subject
 from packager.errors import ConversionFailed
 from packager.export.tflite import convert_float
+from packager.export.tflite_rules import BODY
 from packager.runtimes.tflite import SIGNATURE
 from packager.types import Tensors
 
@@ -38,25 +39,25 @@ def full_int8(subject: Subject, path: Path) -> Mapping[str, Any]:
 
 
 def litert_dynamic(subject: Subject, path: Path) -> Mapping[str, Any]:
-    """The LiteRT quantizer's recipe for int8 weights with float activations, on every operation."""
+    """The LiteRT quantizer's recipe for int8 weights with activations rounded as they come, in the body."""
     from litert_quantizer import recipe
 
     return _quantize(subject, path, recipe.dynamic_wi8_afp32(), "litert dynamic_wi8_afp32", calibrate=False)
 
 
 def litert_static(subject: Subject, path: Path) -> Mapping[str, Any]:
-    """The LiteRT quantizer's recipe for int8 everywhere, calibrated as it does when told nothing."""
+    """The LiteRT quantizer's recipe for int8 everywhere in the body, with its default calibration."""
     from litert_quantizer import recipe
 
-    rules = recipe.static_wi8_ai8()
-    # It would take and give int8 at the file's own borders, where the contract has physical units.
-    rules += [rules[0] | {"operation": name, "algorithm_key": "no_quantize"} for name in ("INPUT", "OUTPUT")]
-    return _quantize(subject, path, rules, "litert static_wi8_ai8", calibrate=True)
+    return _quantize(subject, path, recipe.static_wi8_ai8(), "litert static_wi8_ai8", calibrate=True)
 
 
 def _quantize(subject: Subject, path: Path, rules: Any, scheme: str, *, calibrate: bool) -> Mapping[str, Any]:
     from litert_quantizer import quantizer
 
+    # Metres and hectopascals in eight bits, which its recipes for every operation give our head and tail,
+    # would say nothing of the tool.
+    rules = [rule | {"regex": BODY} for rule in rules]
     content = bytearray(convert_float(subject.model, subject.contract, batch=1))
     with warnings.catch_warnings():
         # LiteRT warns that keeping every tensor costs memory; the quantizer does it to see their ranges.

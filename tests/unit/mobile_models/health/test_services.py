@@ -264,3 +264,40 @@ def test_a_look_costs_the_same_however_many_devices_reported(halted, django_asse
     report(rollout, "control", 1000)
     with django_assert_max_num_queries(24):
         look(rollout)
+
+
+@pytest.mark.parametrize(
+    ("crashes", "failed", "reports", "halts"),
+    [
+        (66, 19, 5200, True),
+        # As often as the control's; by no more devices than the control's; too early to know.
+        (9, 19, 5200, False),
+        (66, 8, 5200, False),
+        (66, 19, 2400, False),
+    ],
+)
+def test_devices_that_crash_again_and_again_halt_a_rollout_that_is_held(
+    halted, crashes, failed, reports, halts
+):
+    rollout = staged(500)
+    claim(rollout, 488, 9512)
+    report(rollout, "exposed", 5200, failed=failed)
+    report(rollout, "control", 117_000, failed=163)
+    report(rollout, "exposed", reports, failed=crashes, metric="crashes")
+    report(rollout, "control", 118_000, failed=167, metric="crashes")
+    assert look(rollout) is halts
+    assert bool(halted) is halts
+    if halts:
+        assert "in 66 of 5200 reports; the control in 167 of 118000" in halted[0][1]
+
+
+def test_devices_of_one_place_that_crash_again_and_again_halt_nothing(halted):
+    rollout = staged(500)
+    claim(rollout, 488, 9512)
+    report(rollout, "exposed", 5200)
+    report(rollout, "exposed", 0, failed=19, cells=1)
+    report(rollout, "control", 117_000, failed=163)
+    report(rollout, "exposed", 5200, failed=66, metric="crashes", cells=1)
+    report(rollout, "control", 118_000, failed=167, metric="crashes")
+    assert not look(rollout)
+    assert not halted

@@ -39,8 +39,7 @@ def request(place, maker, name, **changed):
     ("maker", "format", "near"),
     [
         ("litert_dynamic", "tflite", 2.0),
-        # Softmax, ordered quantiles and physical units in int8: what its defaults do to our whole graph.
-        ("litert_static", "tflite", 40.0),
+        ("litert_static", "tflite", 4.0),
         ("coreml_linear8", "coreml", 2.0),
     ],
 )
