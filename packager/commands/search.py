@@ -163,7 +163,7 @@ def _search(search: "Run", budget: "Budget", files: Mapping[str, Path], *, trial
 
     page = next(iter(files.values())).with_name("index.html")
     try:
-        count = search.run_trials(budget, _teller(search.plan.limits))
+        count = search.run_trials(budget, _teller(search.trial_limits))
         missing = [] if trials_only else _winners(search, budget, files)
     finally:
         if "search" in vars(search):
@@ -231,7 +231,7 @@ def _front(search: "Run") -> Any:
             f"{figures['skill_loss_percent']:.2f}",
             "–" if speed is None else f"{speed:.0f}",
             f"{figures['multiplications']:,}",
-            "yes" if search.plan.limits.hold(*row.values[:2]) else "no",
+            "yes" if search.trial_limits.hold(*row.values[:2]) else "no",
             describe(row),
         )
     return table

@@ -30,13 +30,14 @@ TITLES = {
 LEAST_TRIALS = 8
 NOTE = (
     "Skill loss of a trial is measured against the teacher on days that no training saw, after short "
-    "training. A winner is trained in full, and its figures are of stations that no training saw."
+    "training: their limit is wider by what that costs a plain student. A winner is trained in full, and its "
+    "figures, which keep the limits that were asked for, are of stations that no training saw."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the page is about: objectives in the trials' order, limits, and the winners so far by format."""
+    """What the page is about: objectives in the trials' order, trials' limits, and the winners by format."""
 
     title: str
     objectives: tuple[str, ...]
@@ -66,7 +67,10 @@ def search_page(study: Study, page: Page) -> bytes:
 def _counts(trials: Sequence[FrozenTrial], limits: Limits) -> list[tuple[str, object]]:
     states = {state: sum(trial.state == state for trial in trials) for state in TrialState}
     return [
-        ("Limits", f"{limits.max_bytes / KIB:.4g} KiB and {limits.max_skill_loss_percent:g} % skill loss"),
+        (
+            "Limits of a trial",
+            f"{limits.max_bytes / KIB:.4g} KiB and {limits.max_skill_loss_percent:g} % skill loss",
+        ),
         (
             "Built to the end",
             f"{states[TrialState.COMPLETE]}, {len(inside(trials, limits))} inside the limits",

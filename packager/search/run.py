@@ -4,7 +4,7 @@ The command line and the tasks of the server call it; both share studies with wo
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,25 @@ class Run:
         purpose = Purpose(plan.targets, plan.profile.name, plan.epochs, self.builder.prepare())
         study = open_study(storage, plan.name, purpose, seed=plan.seed, resume=plan.resume)
         enqueue_seeds(study, self._seeds)
-        return Search(study, self.builder, purpose, plan.limits, trial_epochs=plan.epochs, stops=self._stops)
+        return Search(
+            study, self.builder, purpose, self.trial_limits, trial_epochs=plan.epochs, stops=self._stops
+        )
+
+    @cached_property
+    def trial_limits(self) -> Limits:
+        """What trials are held to: the limits, and what short training alone costs a plain student."""
+        plan = self.plan
+        if plan.epochs >= plan.profile.student_epochs:
+            return plan.limits
+        extra = max(0.0, self.builder.plain_loss(self._plain_document))
+        return replace(
+            plan.limits, max_skill_loss_percent=round(plan.limits.max_skill_loss_percent + extra, 4)
+        )
+
+    @cached_property
+    def _plain_document(self) -> dict[str, Any]:
+        sizes = dict(self.plan.profile.student) or default_sizes()
+        return plain_document(self.plan.targets[0], sizes, self.plan.epochs)
 
     @property
     def study(self) -> Study:
@@ -156,6 +174,7 @@ class Run:
                     self._full_pipeline,
                     self.trials,
                     plan.limits,
+                    self.trial_limits,
                     target=target,
                     name=names[target],
                     tier=plan.tier,
@@ -168,7 +187,7 @@ class Run:
     def page(self) -> bytes:
         """The search as HTML."""
         plan = self.plan
-        about = Page(f"Search {plan.name}", objectives(plan.targets), plan.limits, self.winners)
+        about = Page(f"Search {plan.name}", objectives(plan.targets), self.trial_limits, self.winners)
         return search_page(self.study, about)
 
     def write_page(self, path: Path) -> None:
@@ -189,7 +208,7 @@ class Run:
     def _sensitivity_seeds(self, sizes: dict[str, Any]) -> list[Seed]:
         plan = self.plan
         plan.progress("sensitivity", 0.0, "of a plain student, layer by layer")
-        sensitivity = self.builder.sensitivity(plain_document(plan.targets[0], sizes, plan.epochs))
+        sensitivity = self.builder.sensitivity(self._plain_document)
         return sensitivity_seeds(plan.targets, sizes, sensitivity, plan.limits)
 
 

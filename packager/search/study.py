@@ -37,6 +37,9 @@ class Builder(Protocol):
     def sensitivity(self, document: Mapping[str, Any]) -> Any:
         """How much a recipe's student loses when one layer alone is compressed."""
 
+    def plain_loss(self, document: Mapping[str, Any]) -> float:
+        """Skill loss of a recipe's student before any step, percent."""
+
     def build(self, document: Mapping[str, Any], rung: Rung) -> Figures:
         """Build a recipe and measure it; see `TrialBuilder.build`."""
 

@@ -160,6 +160,10 @@ class TrialBuilder:
         """A `packager.compress.sensitivity.Sensitivity` of a recipe's student."""
         return self.pipeline.sensitivity(parse_recipe(dict(document)))
 
+    def plain_loss(self, document: Mapping[str, Any]) -> float:
+        """Skill loss of a recipe's student before any step, percent: of its short training alone."""
+        return self.pipeline.student_loss(self.pipeline.student(parse_recipe(dict(document))))
+
     def build(self, document: Mapping[str, Any], rung: Rung) -> Figures:
         """Build a recipe and measure it.
 

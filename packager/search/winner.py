@@ -59,6 +59,7 @@ def find_winner(
     pipeline: Pipeline,
     trials: Sequence[FrozenTrial],
     limits: Limits,
+    trial_limits: Limits,
     *,
     target: str,
     name: str,
@@ -71,6 +72,7 @@ def find_winner(
         pipeline: of the whole profile.
         trials: of the study.
         limits: what it must keep, on stations that no training saw.
+        trial_limits: what a trial must keep after its short training.
         target: format.
         name: of the recipe.
         tier: of the recipe; None for none.
@@ -84,9 +86,9 @@ def find_winner(
         for trial in trials
         if trial.user_attrs.get("recipe", {}).get("export", {}).get("format") == target
     ]
-    candidates = inside(own, limits)
+    candidates = inside(own, trial_limits)
     if not candidates:
-        raise NothingFits(_nothing_inside(own, limits, target))
+        raise NothingFits(_nothing_inside(own, trial_limits, target))
     missed: list[str] = []
     for trial in candidates[:MOST_CANDIDATES]:
         if missed and not has_time():

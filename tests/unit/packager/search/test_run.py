@@ -57,6 +57,16 @@ def test_a_trial_trains_for_a_third_of_what_the_winner_does(plan):
     assert plan.winner_scale == 3.0
 
 
+def test_trials_may_lose_what_short_training_costs_a_plain_student(plan):
+    class Short(FiguredBuilder):
+        def plain_loss(self, document):
+            assert document["steps"] == []
+            return 1.25
+
+    assert Run(plan, make_builder=Short).trial_limits == Limits(40_000, 10.25)
+    assert Run(replace(plan, trial_epochs=6), make_builder=Short).trial_limits == plan.limits
+
+
 def test_named_recipes_are_tried_first(plan):
     run = Run(plan, make_builder=FiguredBuilder)
     origins = [trial.user_attrs[SEED] for trial in run.trials]

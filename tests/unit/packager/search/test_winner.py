@@ -33,9 +33,16 @@ def trials(storage):
     return [search.run_trial() for _ in range(30)]
 
 
-def find(pipeline, trials, limits=LIMITS, *, target="tflite", time=True):
+def find(pipeline, trials, limits=LIMITS, *, wider=None, target="tflite", time=True):
     return find_winner(
-        pipeline, trials, limits, target=target, name="winner", tier=None, has_time=lambda: time
+        pipeline,
+        trials,
+        limits,
+        wider or limits,
+        target=target,
+        name="winner",
+        tier=None,
+        has_time=lambda: time,
     )
 
 
@@ -68,6 +75,13 @@ def test_without_a_trial_inside_the_limits_the_nearest_is_named_and_nothing_is_t
     assert pipeline.built == []
     with pytest.raises(NothingFits, match="No coreml trial was built to its end"):
         find(pipeline, trials, target="coreml")
+
+
+def test_a_trial_inside_the_wider_limits_of_short_training_may_win_by_the_narrow_ones(trials):
+    best = inside(trials, LIMITS)[0]
+    narrow = Limits(LIMITS.max_bytes, best.values[1] / 2)
+    winner = find(FullPipeline(best.number), trials, narrow, wider=LIMITS)
+    assert winner.document["gates"]["max_skill_loss_percent"] == narrow.max_skill_loss_percent
 
 
 def test_the_winner_is_an_ordinary_recipe_with_the_searchs_limits(trials, tmp_path):
