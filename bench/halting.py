@@ -172,7 +172,7 @@ class Rollout:
         sides = Sides(exposed, exposed + control, share, FORGED, int(self.tokens[1]))
         crashes = Failures(*self.crashes[1].tolist(), *self.crashes[0].tolist())
         found, _ = verdict(e_values, counts, sides, false_halts=FALSE_HALT_RATE)
-        if found != "halt" and crashes_again(e_values, counts, crashes, sides, margin=CRASH_MARGIN):
+        if found != "halt" and crashes_again(counts, crashes, sides):
             return "halt"
         if found or few >= MISMATCH:
             return found or "wait"

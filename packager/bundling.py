@@ -50,6 +50,8 @@ CODE_VERSION = "0.1.0"
 REGION_LEADS = (24,)
 # A manifest holds scores over the leads that do not overlap, and over all together.
 ALL_LEADS = "1-48"
+# What an evaluation tells beside its scores and a gate does not ask for.
+DETAILS = ("loss", "max_abs_difference")
 BUCKETS = ("1-6", "7-12", "13-24", "25-48", ALL_LEADS)
 DIGITS = 4
 
@@ -112,7 +114,7 @@ def make_bundle(
         "artifact": artifact.name,
         "engine_min": engine_min(format_, quantization),
         "sizes": {"artifact": _size(artifact), **_memory(quantization)},
-        "scores": _scores(evaluation, references),
+        "scores": _scores(evaluation, references, gate_only=region is not None),
         "provenance": {
             "dataset": _about_data(dataset, counts),
             "code": {"version": CODE_VERSION, "digest": source_digest("packager", "weatherapp/core")},
@@ -158,14 +160,28 @@ def _steps(recipe: Recipe) -> list[dict[str, Any]]:
     return [*steps, {"export": dict(recipe.document["export"])}]
 
 
-def _scores(evaluation: Mapping[str, Any], references: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures for people and gates, as short as they can be: they travel in every bundle and every patch."""
-    own = {split: _by_bucket(scores) for split, scores in evaluation.get("scores", {}).items()}
-    beside = {name: _by_bucket(splits[GATE_SPLIT]) for name, splits in references.items()}
+def _scores(
+    evaluation: Mapping[str, Any], references: Mapping[str, Any], *, gate_only: bool
+) -> dict[str, Any]:
+    """Figures for people and gates, as short as they can be: they travel in every bundle and every patch.
+
+    Of a bundle for a region only what the server's gate reads: its gain is measured elsewhere.
+    """
+    scores: Mapping[str, Any] = evaluation.get("scores", {})
     rest: dict[str, Any] = _rounded({k: v for k, v in evaluation.items() if k != "scores"}, DIGITS)
+    if gate_only:
+        scores = {split: _gate_scores(own) for split, own in scores.items() if split == GATE_SPLIT}
+        rest = {key: value for key, value in rest.items() if key not in DETAILS}
     if "max_abs_difference" in rest:
         rest["max_abs_difference"] = _rounded(rest["max_abs_difference"], 2)
+    own = {split: _by_bucket(values) for split, values in scores.items()}
+    beside = {name: _by_bucket(splits[GATE_SPLIT]) for name, splits in references.items()}
     return rest | {"scores": own, "references": {GATE_SPLIT: beside}}
+
+
+def _gate_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the errors of medians, which repeat the outputs' own scores."""
+    return {name: values for name, values in scores.items() if not name.endswith("_mae")}
 
 
 def _by_bucket(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

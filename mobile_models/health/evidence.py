@@ -21,7 +21,7 @@ Wilson (1927), Probable inference, the law of succession, and statistical infere
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import exp, lgamma, log, sqrt
 
 import numpy as np
 
@@ -179,7 +179,7 @@ def fault_likelihood(reports: Failures, *, devices: int, affected: float) -> flo
     If the release does crash on that share or more, the inverse of this ratio is an e-process against that:
     ever, the ratio falls to α with a probability of at most α, however often somebody looks. The usual rate
     is the lower end of Wilson's interval of the control's, so that few control devices excuse no crash.
-    It is used to hold a rollout and never to halt one.
+    It is used to hold a rollout and never to halt one: some devices crash much oftener than others.
 
     Args:
         reports: each device once in twelve windows, and those with a crash.
@@ -199,6 +199,28 @@ def fault_likelihood(reports: Failures, *, devices: int, affected: float) -> flo
     likelihoods = reports.exposed_failed * np.log1p(added / max(usual, RAREST)) - added
     logs = np.minimum(chances + likelihoods, LARGEST)
     return float(np.exp(logs).sum())
+
+
+def clumped_chance(reports: Failures, *, devices: int) -> float:
+    """How likely the exposed devices' crashes are if they are like the control's, and as clumped as can be.
+
+    Crashes of few devices that crash in every report say least: how many of these are among the exposed ones
+    is Poisson, with the control's share of reports as the share of such devices. Whatever the crashes really
+    are, they are spread more evenly than that.
+
+    Args:
+        reports: each device once in twelve windows, and those with a crash.
+        devices: how many exposed devices they are of.
+
+    Returns:
+        The chance of as many such devices or more; 1 if nothing was reported.
+    """
+    if not devices or not reports.exposed:
+        return 1.0
+    always = int(reports.exposed_failed * devices / reports.exposed)
+    usual = devices * (reports.control_failed + 1) / (reports.control + 1)
+    fewer = sum(exp(number * log(usual) - usual - lgamma(number + 1)) for number in range(always))
+    return max(0.0, 1.0 - fewer)
 
 
 def _least_share(failed: int, count: int) -> float:

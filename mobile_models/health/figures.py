@@ -10,6 +10,7 @@ from mobile_models.device import PERF_CLASSES
 from mobile_models.health.evidence import (
     Failures,
     Measured,
+    clumped_chance,
     combined,
     failure_bets,
     fault_likelihood,
@@ -31,8 +32,8 @@ ALL, RATIO = "all", "ratio"
 TOO_MANY, TOO_FEW = "too many", "too few"
 # A figure is suspect long before it is proven: the rollout is not widened meanwhile.
 SUSPICION = 10.0
-# The least e-value that lends weight to what is known from elsewhere.
-SUPPORT = 2.0
+# The chance at which as many devices that crash again and again as are exposed are none by chance.
+HARDLY_EVER = 0.001
 # E-value from which the share of devices that say they are exposed cannot be chance.
 MISMATCH = 1000.0
 # Devices on each side, under the share of now, without which there is nothing to go on.
@@ -227,35 +228,24 @@ def verdict(
     return ("suspect", max(loud, key=lambda test: e_values[test])) if loud else ("", None)
 
 
-def crashes_again(
-    e_values: Mapping[Test, float],
-    counts: Mapping[str, Counts],
-    crashes: Failures,
-    sides: Sides,
-    *,
-    margin: float,
-) -> bool:
+def crashes_again(counts: Mapping[str, Counts], crashes: Failures, sides: Sides) -> bool:
     """Whether exposed devices crash again and again, so that a rollout that is held must be halted.
 
     The test that halts counts each device once: what few devices have is drowned in the reports of the others
     unless it was seen at once. After many reports of each device, their crashes are told from the usual ones.
-    That is no e-value: devices may differ more than is supposed. So it does not stand alone: more devices
-    than usual have crashed, too, and neither forgers nor one place can be why.
+    Neither forgers who all say that they are exposed nor one place may be why.
 
     Args:
-        e_values: of the tests that have begun.
         counts: everything counted, per figure.
         crashes: reports, each device's once in twelve windows, and those with a crash.
         sides: who reports.
-        margin: share of devices, inside 0..1, on which a release must not crash.
     """
     test = ("crash", "")
     return (
         crashes.exposed >= MANY_REPORTS * sides.exposed
-        and e_values.get(test, 1.0) >= SUPPORT
+        and clumped_chance(crashes, devices=sides.exposed) <= HARDLY_EVER
         and _enough(test, counts)
         and _robust(test, counts, sides)
-        and fault_likelihood(crashes, devices=sides.exposed, affected=margin) >= 1 / WRONGLY_WIDENED
     )
 
 

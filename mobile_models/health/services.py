@@ -147,9 +147,7 @@ def _weigh(rollout: Rollout, overall: RolloutHealth) -> str:
         return ""
     sides, crashes = _sides(rollout, ratio, overall), Failures(*overall.state["crashes"])
     overall.decision, test = verdict(e_values, everything, sides, false_halts=settings.FALSE_HALT_RATE)
-    if overall.decision != "halt" and crashes_again(
-        e_values, everything, crashes, sides, margin=settings.CRASH_MARGIN
-    ):
+    if overall.decision != "halt" and crashes_again(everything, crashes, sides):
         overall.decision = "halt"
         return (
             "Halted by the health test: exposed devices crash again and again, in "

@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
     for form, meaning in FORMS.items():
         region.add_argument(f"--{form}", help=f"the region: {meaning}")
     parser.add_argument(
-        "--mode", default="regional", help=f"one of {', '.join(TRANSFER_MODES)} (default: %(default)s)"
+        "--mode", default="biases", help=f"one of {', '.join(TRANSFER_MODES)} (default: %(default)s)"
     )
     _add_places(parser)
 

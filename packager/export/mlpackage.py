@@ -125,7 +125,7 @@ def write_package(specification: Any, weights: Path, path: Path) -> None:
     (data / WEIGHTS).mkdir(parents=True)
     (data / MODEL).write_bytes(model)
     (data / WEIGHTS / "weight.bin").write_bytes(blob)
-    (path / "Manifest.json").write_text(_manifest(model, blob))
+    (path / "Manifest.json").write_text(_manifest(model))
 
 
 def group_by_type(specification: Any, weights: bytes) -> bytes:
@@ -163,9 +163,10 @@ def _values(specification: Any) -> Iterator[Any]:
             yield from (item.value for item in argument.arguments if item.WhichOneof("binding") == "value")
 
 
-def _manifest(model: bytes, weights: bytes) -> str:
+def _manifest(model: bytes) -> str:
     model_id = str(uuid.uuid5(NAMESPACE, (b"model" + model).hex())).upper()
-    weights_id = str(uuid.uuid5(NAMESPACE, (b"weights" + weights).hex())).upper()
+    # By name: an update that moves weights alone keeps the list as it is.
+    weights_id = str(uuid.uuid5(NAMESPACE, WEIGHTS)).upper()
     entries = {
         model_id: _entry("CoreML Model Specification", "model.mlmodel", MODEL),
         weights_id: _entry("CoreML Model Weights", "weights", WEIGHTS),

@@ -46,7 +46,7 @@ TRANSFER_MODES = {
     for mode in (
         UpdateMode(
             "biases",
-            moved_share=0.4,
+            moved_share=0.08,
             goal_percent=5.0,
             layers="body_",
             epochs=6,

@@ -23,7 +23,7 @@ MIN_CASES = 16
 SERIES_STEPS, SCALAR_STEPS, TOLERANCE_STEPS = 10, 1024, 5
 # A retrained artifact's output within this share of the tolerance keeps the released value; a device has the
 # rest of the tolerance for its own arithmetic.
-KEPT_SHARE = 0.35
+KEPT_SHARE = 0.5
 # Cases are picked among at most so many windows, evenly spaced.
 CANDIDATES = 4000
 
