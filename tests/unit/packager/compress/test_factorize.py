@@ -42,7 +42,8 @@ def test_thin_layers_of_full_rank_change_no_output(convolution):
     ranks = {name: fitting_ranks(kernel, 10**6, methods[name]) for name, kernel in kernels.items()}
     thin, described = with_thin_layers(model, description, ranks, methods)
     assert {DENSE} <= set(config_of(described).ranks) <= set(methods)
-    assert max(largest_difference(outputs(model), outputs(thin)).values()) < 1e-4
+    # Amounts of rain, as exponentials, reach 148 mm here.
+    assert max(largest_difference(outputs(model), outputs(thin)).values()) < 1e-3
 
 
 def test_a_kernel_of_low_rank_is_found_to_be_so(tmp_path):
