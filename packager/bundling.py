@@ -95,9 +95,8 @@ def make_bundle(
         `sha256`, `bytes` of the archive and `bytes_on_wire`, what a phone downloads.
     """
     format_ = recipe.export.format
-    runtime = open_runtime(artifact, format_, contract=contract)
     golden = make_golden(
-        runtime,
+        open_runtime(artifact, format_, contract=contract),
         windows,
         contract,
         tolerances=TOLERANCES,
@@ -119,9 +118,7 @@ def make_bundle(
             "dataset": _about_data(dataset, counts),
             "code": {"version": CODE_VERSION, "digest": source_digest("packager", "weatherapp/core")},
             "teacher": teacher,
-            # What was converted where PyTorch is says itself what with.
-            "toolchain": quantization.get("toolchain")
-            or {name: version(name) for name in TOOLCHAIN[format_]},
+            "toolchain": _toolchain(format_, quantization),
             **({"base": _base(released, mode, region)} if released else {}),
         },
         "licence": LICENCE,
@@ -136,6 +133,12 @@ def engine_min(format_: str, quantization: Mapping[str, Any]) -> dict[str, str]:
     """The oldest engine that runs an artifact: what its exporter aimed at, where it says so."""
     target = quantization.get("minimum_deployment_target")
     return {"ios": f"{target.removeprefix('iOS')}.0"} if target else ENGINE_MIN[format_]
+
+
+def _toolchain(format_: str, quantization: Mapping[str, Any]) -> dict[str, str]:
+    """Versions of what converted; what was converted where PyTorch is says them itself."""
+    told: dict[str, str] | None = quantization.get("toolchain")
+    return told or {name: version(name) for name in TOOLCHAIN[format_]}
 
 
 def _memory(quantization: Mapping[str, Any]) -> dict[str, int]:

@@ -6,6 +6,8 @@ both make one stage, the first to finish gives it its name, and nothing but the 
 
 import multiprocessing
 import os
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ from packager.stages import Progress, no_progress
 
 # Each holds the training data and TensorFlow: one and a half GB.
 MOST_WORKERS = 4
+# For a helper that was asked to end: it ends the converter that it started, too.
+GRACE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,9 @@ def helpers(place: Place, recipes: Sequence[Recipe], workers: int) -> Iterator[N
         yield
     finally:
         for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(GRACE_SECONDS)
             process.kill()
             process.join()
 
@@ -77,6 +84,7 @@ def make_recipes(place: Place, recipes: Sequence[Recipe], parent: int) -> None:
     """Make recipes while the process that asked for it lives; what fails, fails there too and is told."""
     from packager.quiet import load_tensorflow
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     load_tensorflow()
     pipeline = place.pipeline()
     for recipe in recipes:

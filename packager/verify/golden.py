@@ -85,14 +85,13 @@ def make_golden(
     outputs = _run(runtime, _decode_inputs(asked["inputs"], contract, asked["cases"]), contract)
     stored, kept = asked["leads"], decode_golden(released, contract)[1] if released else {}
     asked["leads"] = [lead for lead in stored if lead in leads] or stored
-    answers: dict[str, Any] = {}
-    for name, values in outputs.items():
-        seen = _at_leads(values, asked["leads"])
-        if name in kept:
-            known = kept[name][:, [stored.index(lead) for lead in asked["leads"]]]
-            near = np.abs(seen - known) <= KEPT_SHARE * tolerances[name]
-            seen = np.where(near, known, seen)
-        answers[name] = _encode_series(seen, _step(tolerances[name] / TOLERANCE_STEPS))
+    at = [stored.index(lead) for lead in asked["leads"]]
+    answers = {
+        name: _answer(
+            _at_leads(values, asked["leads"]), kept[name][:, at] if kept else None, tolerances[name]
+        )
+        for name, values in outputs.items()
+    }
     return {
         "golden": 1,
         "contract_sha256": contract.digest,
@@ -100,6 +99,13 @@ def make_golden(
         "outputs": answers,
         **asked,
     }
+
+
+def _answer(seen: FloatArray, known: FloatArray | None, tolerance: float) -> dict[str, Any]:
+    """An output as it is stored; where it is near what was released, that."""
+    if known is not None:
+        seen = np.where(np.abs(seen - known) <= KEPT_SHARE * tolerance, known, seen)
+    return _encode_series(seen, _step(tolerance / TOLERANCE_STEPS))
 
 
 def _questions(windows: Windows, contract: Contract, cases: int) -> dict[str, Any]:

@@ -164,3 +164,33 @@ def test_a_retrained_bundle_asks_the_released_questions_and_names_its_base(tmp_p
     assert retrained.manifest["provenance"]["base"] == {"sha256": released.sha256, "mode": "light"}
     assert "base" not in released.manifest["provenance"]
     verify_bundle(tmp_path / "next.bundle")
+
+
+def test_a_bundle_for_a_region_holds_only_what_the_gate_reads_and_answers_at_one_lead(tmp_path, artifact):
+    evaluation = EVALUATION | {
+        "loss": {"interval": [1.0, 2.0]},
+        "scores": {
+            "unseen_station": {"temperature": BUCKETS, "temperature_mae": BUCKETS},
+            "unseen_period": {"temperature": BUCKETS},
+        },
+    }
+    bundled(tmp_path / "all.bundle", artifact, evaluation=evaluation)
+    released = open_bundle(tmp_path / "all.bundle")
+    region = {"stations": ["a"]}
+    bundled(
+        tmp_path / "one.bundle",
+        artifact,
+        evaluation=evaluation,
+        released=released,
+        mode="biases",
+        region=region,
+    )
+    one = open_bundle(tmp_path / "one.bundle")
+    assert {split: list(scores) for split, scores in one.manifest["scores"]["scores"].items()} == {
+        "unseen_station": ["temperature"]
+    }
+    assert "loss" not in one.manifest["scores"]
+    assert one.manifest["scores"]["skill_loss_percent"] == 1.5
+    assert one.manifest["provenance"]["base"]["region"] == region
+    assert (one.golden["leads"], one.golden["inputs"]) == ([24], released.golden["inputs"])
+    verify_bundle(tmp_path / "one.bundle")

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import poisson
 
 from mobile_models.health.evidence import (
     ODDS,
     Failures,
     Measured,
     _least_share,
+    clumped_chance,
     combined,
     e_value,
     failure_bets,
@@ -257,3 +259,16 @@ def test_one_cell_cannot_decide_alone_unless_the_fleet_lives_there():
     assert stands_without_top_cell({"A": (9.0, 30), "B": (1.0, 10)})
     assert not stands_without_top_cell({"A": (-1.0, 10)})
     assert not stands_without_top_cell({})
+
+
+@pytest.mark.parametrize(("failed", "control"), [(66, 167), (110, 1300), (5, 167), (0, 0)])
+def test_clumped_crashes_are_as_likely_as_so_many_devices_that_always_crash(failed, control):
+    reports = Failures(5368, failed, 118_000, control)  # 11 of each of 488 devices
+    usual = 488 * (control + 1) / 118_001
+    wanted = poisson.sf(failed // 11 - 1, usual)
+    assert clumped_chance(reports, devices=488) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_nothing_reported_is_no_sign_of_devices_that_crash_again():
+    assert clumped_chance(Failures(0, 0, 100, 0), devices=10) == 1.0
+    assert clumped_chance(Failures(10, 10, 100, 0), devices=0) == 1.0
