@@ -40,7 +40,7 @@ PROFILES = {
             "demo",
             stride=3,
             members=3,
-            teacher_epochs=4,
+            teacher_epochs=6,
             student_epochs=6,
             scored_cases=1000,
             student=STUDENT,

@@ -38,6 +38,8 @@ from packager.student.tail import ANCHORS, Anchors, Chances, GuidanceAnchors, Nu
 # The layer that gives the raw numbers of all outputs. Its weights may be compressed, its results may not:
 # temperatures and logits in one 8-bit range would lose half a degree.
 PROJECTION = "body_out"
+# Rows that a convolution over the history reads at once, and its step: no row is read twice.
+WINDOW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +124,15 @@ def build_lead_decoder(
 
 
 def _encoder(values: Any, history: Any, site: Any, clock: Any, config: LeadDecoderConfig) -> Any:
-    """History (hour, 1, channel) → context (width,): convolutions that halve the time axis four times.
+    """History (hour, 1, channel) → context (width,): two convolutions, each over `WINDOW` rows at a time.
 
     Beside them a linear summary of all values: what a regression would use, which convolutions learn
     slowly. Of the values without their mask: what a station never reports names the network that it belongs
     to, and a linear layer would learn its weather by that name.
     """
     x = history
-    for index in range(4):
-        x = _convolution(x, f"body_conv{index}", config, stride=2)
+    for index in range(2):
+        x = _convolution(x, f"body_conv{index}", config)
     flat = layers.Flatten(name="body_flatten")(x)
     values = layers.Flatten(name="body_values")(values)
     linear = _dense(values, config.linear, "body_linear", config, use_bias=False)
@@ -231,20 +233,20 @@ def _pointwise(x: Any, width: int, name: str, config: LeadDecoderConfig, **optio
     return layers.Conv2D(width, 1, name=name, **options)(x)
 
 
-def _convolution(x: Any, name: str, config: LeadDecoderConfig, *, stride: int = 1) -> Any:
-    """Three hours wide, or squeezed on both sides where it was factorized (Tucker), or depthwise (CP)."""
-    options: dict[str, Any] = {"strides": (stride, 1), "padding": "same"}
+def _convolution(x: Any, name: str, config: LeadDecoderConfig) -> Any:
+    """`WINDOW` rows at a time; squeezed on both sides where it was factorized (Tucker), or depthwise (CP)."""
+    options: dict[str, Any] = {"strides": (WINDOW, 1), "padding": "same"}
     ranks = config.ranks.get(name)
     if not ranks:
-        return layers.Conv2D(config.channels, (3, 1), activation="relu", name=name, **options)(x)
+        return layers.Conv2D(config.channels, (WINDOW, 1), activation="relu", name=name, **options)(x)
     x = layers.Conv2D(ranks[0], 1, use_bias=False, name=f"{name}_thin0")(x)
     if len(ranks) == 1:
         # TensorFlow's depthwise kernel takes equal strides only; across a width of one they change nothing.
         core = layers.DepthwiseConv2D(
-            (3, 1), strides=stride, padding="same", use_bias=False, name=f"{name}_thin1"
+            (WINDOW, 1), strides=WINDOW, padding="same", use_bias=False, name=f"{name}_thin1"
         )
     else:
-        core = layers.Conv2D(ranks[1], (3, 1), use_bias=False, name=f"{name}_thin1", **options)
+        core = layers.Conv2D(ranks[1], (WINDOW, 1), use_bias=False, name=f"{name}_thin1", **options)
     return layers.Conv2D(config.channels, 1, activation="relu", name=name)(core(x))
 
 
