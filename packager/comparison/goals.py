@@ -78,6 +78,16 @@ def best_phone(rows: Sequence[Row], format_: str) -> Row | None:
     return min(fitting, key=_loss, default=None)
 
 
+def best_against(rows: Sequence[Row], format_: str, share: Callable[[Row], float]) -> Row | None:
+    """Of the rows of a format that a phone's limits let through the one with the smallest share of a peer's.
+
+    Where none keeps the limit of skill, the one that loses least.
+    """
+    fitting = [row for row in rows if row.format == format_ and _bytes(row) <= PHONE_KIB * KIB]
+    good = [row for row in fitting if _loss(row) <= PHONE_LOSS_PERCENT]
+    return min(good, key=share, default=best_phone(rows, format_))
+
+
 def bytes_at(front: Sequence[Row], loss: float) -> float:
     """How many bytes a front needs for a loss: interpolated, its ends held."""
     ordered = sorted(front, key=_loss)
@@ -112,19 +122,18 @@ def _times_smaller(ours: Sequence[Row], teacher_bytes: int) -> Goal:
 def _against(ours: Sequence[Row], peers: Sequence[Row], format_: str, given: str) -> Goal:
     """Bytes at equal skill."""
     front = front_of([row for row in peers if row.format == format_])
-    best = best_phone(ours, format_) if front else None
     wanted = f"{format_}: bytes at equal skill, of the best of stock tools {given}: at most {PEER_SHARE:.0%}"
 
     def share(row: Row) -> float:
         return _bytes(row) / bytes_at(front, _loss(row))
 
+    best = best_against(ours, format_, share) if front else None
     return _goal(wanted, best, share, PEER_SHARE, "of its bytes")
 
 
 def _beside(ours: Sequence[Row], peers: Sequence[Row], format_: str, given: str) -> Goal:
     """Loss at equal bytes."""
     front = front_of([row for row in peers if row.format == format_])
-    best = best_phone(ours, format_) if front else None
     wanted = f"{format_}: loss at equal bytes, of the best of stock tools {given}: at most {PEER_SHARE:.0%}"
 
     def share(row: Row) -> float:
@@ -132,6 +141,7 @@ def _beside(ours: Sequence[Row], peers: Sequence[Row], format_: str, given: str)
         # Where a peer loses nothing, half of it is nothing too.
         return _loss(row) / theirs if theirs > 0 else float(_loss(row) > theirs)
 
+    best = best_against(ours, format_, share) if front else None
     return _goal(wanted, best, share, PEER_SHARE, "of its loss")
 
 

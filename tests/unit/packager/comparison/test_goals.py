@@ -59,6 +59,12 @@ def test_loss_at_equal_bytes_is_a_share_of_the_peers():
     assert not judged([own("tflite_a", 40, 2.1), *PEERS], 5).reached
 
 
+def test_of_several_good_recipes_each_comparison_takes_the_one_that_does_best():
+    rows = [own("tflite_tiny", 20, 0.9), own("tflite_fine", 48, 0.1), own("tflite_poor", 5, 1.1), *PEERS]
+    assert (judged(rows, 3).recipe, judged(rows, 3).figure) == ("tflite_tiny", pytest.approx(0.1))
+    assert (judged(rows, 5).recipe, judged(rows, 5).figure) == ("tflite_fine", pytest.approx(0.025))
+
+
 def test_peers_of_another_format_are_no_measure():
     assert judged([own("coreml_a", 40, 0.5), *PEERS], 4).figure is None
 
