@@ -46,9 +46,9 @@ TRANSFER_MODES = {
     for mode in (
         UpdateMode(
             "biases",
-            moved_share=0.08,
+            moved_share=1.0,
             goal_percent=5.0,
-            layers="body_",
+            layers="body_out",
             epochs=6,
             learning_rate=5e-3,
             parts="biases",
