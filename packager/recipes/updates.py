@@ -46,7 +46,7 @@ TRANSFER_MODES = {
     for mode in (
         UpdateMode(
             "biases",
-            moved_share=1.0,
+            moved_share=0.5,
             goal_percent=5.0,
             layers="body_out",
             epochs=6,
