@@ -81,7 +81,7 @@ def rebuilt(pipeline: Any, windows: Windows, *, leak: bool) -> Tensors:
     folders = [train_member(pipeline, index, leak=leak) for index in range(MEMBERS)]
     members = []
     for index, folder in enumerate(folders):
-        model = build_prototype(pipeline.contract, normalisation_of(pipeline), seed=index + 1)
+        model = build_prototype(pipeline.contract, pipeline.normalisation, seed=index + 1)
         with np.load(folder / "weights.npz") as stored:
             model.set_weights([stored[name] for name in sorted(stored.files)])
         members.append(predict(model, windows.inputs))
@@ -90,16 +90,13 @@ def rebuilt(pipeline: Any, windows: Windows, *, leak: bool) -> Tensors:
 
 def train_member(pipeline: Any, index: int, *, leak: bool) -> Path:
     """One member: every third hour, no noise, no regression to start from."""
-    from packager.student.losses import hard_loss
-    from packager.student.training import TrainingOptions, train
+    from packager.student.training import TrainingOptions
+    from packager.teacher.ensemble import learn_observations
 
-    contract, normalisation = pipeline.contract, normalisation_of(pipeline)
+    contract, normalisation = pipeline.contract, pipeline.normalisation
     options = TrainingOptions(
         epochs=EPOCHS, hide_hours=0, hide_channels=0, site_blur=(0, 0, 0), season_blur=0, seed=index + 1
     )
-
-    def loss(outputs: dict[str, Any], targets: dict[str, Any]) -> Any:
-        return hard_loss(outputs, targets, contract, normalisation)
 
     def make(folder: Path) -> Mapping[str, Any]:
         parts = {}
@@ -112,35 +109,23 @@ def train_member(pipeline: Any, index: int, *, leak: bool) -> Path:
                 # It forecast one day.
                 values[:, LEADS:] = np.nan
         model = build_prototype(contract, normalisation, seed=index + 1)
-        result = train(
-            model,
-            inputs=training.inputs,
-            targets=training.targets,
-            stopping_inputs=stopping.inputs,
-            stopping_targets=stopping.targets,
-            loss=loss,
-            stopping_loss=loss,
+        result = learn_observations(
+            model, training, stopping, contract, normalisation,
             options=options,
             progress=lambda fraction, message: pipeline.progress(
                 "prototype", (index + fraction) / MEMBERS, f"member {index + 1}/{MEMBERS}: {message}"
             ),
-        )
+        )  # fmt: skip
         np.savez(folder / "weights.npz", **{f"w{i:03d}": w for i, w in enumerate(model.get_weights())})
         return {"windows": len(training), "early_stopping_loss": result.early_stopping_loss}
 
     inputs = {
         "data": pipeline.data().key,
-        "source": source_digest("packager/student", "bench/prototype.py"),
+        "source": source_digest("packager/student", "packager/teacher/ensemble.py", "bench/prototype.py"),
         "member": index,
         "leak": leak,
     }
     return pipeline.workspace.stage("prototype", inputs, make).folder
-
-
-def normalisation_of(pipeline: Any) -> Any:
-    from packager.student.normalisation import measure_normalisation
-
-    return measure_normalisation(pipeline.windows("train").inputs, pipeline.contract)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ class Pipeline(TeacherStages):
                 windows=self._lesson_windows(options.unlabelled),
                 stopping=self.windows("early_stopping"),
                 contract=self.contract,
-                normalisation=self._normalisation(),
+                normalisation=self.normalisation,
                 config=config,
                 options=options,
                 folder=folder,
@@ -152,7 +152,7 @@ class Pipeline(TeacherStages):
         key = canonical_json(options.to_dict() | {"training": {}})
         if key not in self._materials:
             self._materials[key] = Material(
-                self.teacher().folder, self.windows, self.contract, self._normalisation(), options
+                self.teacher().folder, self.windows, self.contract, self.normalisation, options
             )
         return self._materials[key]
 

@@ -207,7 +207,7 @@ class TeacherStages:
         def make(folder: Path) -> Mapping[str, Any]:
             self.progress("teacher", 0.9, "scoring")
             options = self._teacher_options()
-            join_members([m.folder for m in members], self.contract, self._normalisation(), options, folder)
+            join_members([m.folder for m in members], self.contract, self.normalisation, options, folder)
             return self._evaluate_model(folder, self.held_out) | {"members": [dict(m.facts) for m in members]}
 
         return self._stage("teacher", inputs, make)
@@ -294,7 +294,7 @@ class TeacherStages:
                 windows=self.windows("train", offset=index % self.profile.stride),
                 stopping=self.windows("early_stopping"),
                 contract=self.contract,
-                normalisation=self._normalisation(),
+                normalisation=self.normalisation,
                 options=options,
                 folder=folder,
                 progress=lambda fraction, message: self.progress(
@@ -312,7 +312,9 @@ class TeacherStages:
         targets = self.windows("train").targets
         return [spec.name for spec in self.contract.outputs if not np.isfinite(targets[spec.name]).any()]
 
-    def _normalisation(self) -> Any:
+    @cached_property
+    def normalisation(self) -> Any:
+        """Centre and width of every channel, over the training windows."""
         from packager.student.normalisation import measure_normalisation
 
         return measure_normalisation(self.windows("train").inputs, self.contract)

@@ -90,11 +90,6 @@ class TrialPipeline(Pipeline):
         _ = self.reference
         return self.teacher().key
 
-    @cached_property
-    def normalisation(self) -> Any:
-        """The students' own."""
-        return self._normalisation()
-
     def sensitivity(self, recipe: Recipe) -> Any:
         """How much the recipe's student loses layer by layer, before any step."""
         from packager.compress.sensitivity import analyse

@@ -79,10 +79,30 @@ def train_member(
     model = build_lead_decoder(contract, normalisation, config)
     fit_regression(model, windows.inputs, windows.targets, normalisation)
 
+    training = replace(options.training, seed=options.training.seed + index)
+    result = learn_observations(
+        model, windows, stopping, contract, normalisation, options=training, progress=progress
+    )
+    save_student(model, describe("lead_decoder", contract, normalisation, [config]), folder)
+    return result
+
+
+def learn_observations(
+    model: Any,
+    windows: Windows,
+    stopping: Windows,
+    contract: Contract,
+    normalisation: Normalisation,
+    *,
+    options: TrainingOptions,
+    progress: Progress,
+) -> TrainingResult:
+    """Train a model on what happened, without a teacher, until the early-stopping block gains no more."""
+
     def loss(outputs: dict[str, Any], targets: dict[str, Any]) -> Any:
         return hard_loss(outputs, targets, contract, normalisation)
 
-    result = train(
+    return train(
         model,
         inputs=windows.inputs,
         targets=windows.targets,
@@ -90,11 +110,9 @@ def train_member(
         stopping_targets=stopping.targets,
         loss=loss,
         stopping_loss=loss,
-        options=replace(options.training, seed=options.training.seed + index),
+        options=options,
         progress=progress,
     )
-    save_student(model, describe("lead_decoder", contract, normalisation, [config]), folder)
-    return result
 
 
 def join_members(

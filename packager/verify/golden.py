@@ -76,11 +76,7 @@ def make_golden(
         BundleInvalid: the released vectors cannot be decoded with this contract.
         ValueError: too few windows, or a tolerance is missing.
     """
-    if len(windows) < cases:
-        raise ValueError(f"{len(windows)} windows were given; {cases} golden cases need at least as many.")
-    missing = {out.name for out in contract.outputs} ^ set(tolerances)
-    if missing:
-        raise ValueError(f"Tolerances must be given for each output and no other; wrong: {sorted(missing)}.")
+    _check_asked(windows, cases, contract, tolerances)
     asked = dict(_same_questions(released) if released else _questions(windows, contract, cases))
     outputs = _run(runtime, _decode_inputs(asked["inputs"], contract, asked["cases"]), contract)
     stored, kept = asked["leads"], decode_golden(released, contract)[1] if released else {}
@@ -99,6 +95,14 @@ def make_golden(
         "outputs": answers,
         **asked,
     }
+
+
+def _check_asked(windows: Windows, cases: int, contract: Contract, tolerances: Mapping[str, float]) -> None:
+    if len(windows) < cases:
+        raise ValueError(f"{len(windows)} windows were given; {cases} golden cases need at least as many.")
+    missing = {out.name for out in contract.outputs} ^ set(tolerances)
+    if missing:
+        raise ValueError(f"Tolerances must be given for each output and no other; wrong: {sorted(missing)}.")
 
 
 def _answer(seen: FloatArray, known: FloatArray | None, tolerance: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import pytest
 from bench import prototype
 from packager.contract import reference_contract
 from packager.dataset import splits
+from packager.dataset.reference import load_reference
 from packager.student.lead_decoder import parameter_count
 from packager.student.normalisation import measure_normalisation
 from packager.student.training import predict
@@ -13,12 +14,13 @@ CONTRACT = reference_contract()
 NORMALISATION = measure_normalisation(weather(300, seed=9), CONTRACT)
 
 
-def test_neighbours_of_a_held_out_station_train_within_the_block_only():
+def test_with_the_leak_no_station_counts_as_a_held_out_ones_neighbour():
+    dataset = load_reference()
+    newark = [station.id for station in dataset.stations].index("nyc-EWR")
     with prototype.neighbours_train(True):
-        assert splits.NEIGHBOUR_KILOMETRES == 0.0
+        assert not len(splits.held_out_neighbours(dataset, newark))
     with prototype.neighbours_train(False):
-        assert splits.NEIGHBOUR_KILOMETRES == 150.0
-    assert splits.NEIGHBOUR_KILOMETRES == 150.0
+        assert len(splits.held_out_neighbours(dataset, newark)) == 1
 
 
 def test_the_rebuilt_prototype_has_its_size_and_the_contracts_outputs():
